@@ -53,7 +53,7 @@ cache-aside *ARGS: build
 
 # Caches: what they spare, stampedes, and how soon nobody is served an old version
 cache *ARGS: build
-    {{redrill}} suite cache-aside cache-load-light cache-load-medium cache-load-heavy cache-stampede cache-stampede-many cache-stampede-comparison cache-invalidation cache-invalidation-race cache-invalidation-comparison cache-counters cache-counters-comparison cache-transactions cache-transactions-failing cache-warming cache-warming-comparison cache-restore cache-breaker cache-cold-restart cache-keys cache-invalidation-cut cache-invalidation-failover cache-invalidation-reshard cache-stampede-holder cache-ttl-layers cache-writes cache-writes-comparison cache-slow-link cache-formats cache-formats-comparison cache-eviction cache-eviction-comparison cache-expiry cache-invalidation-tags {{ARGS}}
+    {{redrill}} suite cache-aside cache-load-light cache-load-medium cache-load-heavy cache-stampede cache-stampede-many cache-stampede-comparison cache-invalidation cache-invalidation-race cache-invalidation-comparison cache-counters cache-counters-comparison cache-transactions cache-transactions-failing cache-warming cache-warming-comparison cache-restore cache-breaker cache-cold-restart cache-keys cache-invalidation-cut cache-invalidation-failover cache-invalidation-reshard cache-stampede-holder cache-ttl-layers cache-writes cache-writes-comparison cache-slow-link cache-formats cache-formats-comparison cache-eviction cache-eviction-comparison cache-expiry cache-invalidation-tags cache-scale cache-skew {{ARGS}}
 
 # Ways of counting, side by side: what each costs, and which one loses increments
 cache-counters *ARGS: build

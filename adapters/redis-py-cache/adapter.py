@@ -23,7 +23,6 @@ What it cannot promise:
   server is there. So a connection that is silently cut serves its copies until it is not.
 - Its threads share the entries without a lock of their own. Under load, on healthy servers, reads
   wait for their time-outs and end with protocol errors.
-- With sentinels it forgets all after each order: no read is served from memory.
 - Nothing keeps a reader from leaving in the group what it computed before somebody's write.
 """
 

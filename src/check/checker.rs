@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::model::event::{CacheInfo, LocksInfo};
-use crate::model::{Nanos, NodeName, Verdict};
+use crate::model::{Nanos, NodeName, StepKind, Verdict};
 
 use super::cache::HitsByMemory;
 use super::finding::{Examples, Finding, Zero};
@@ -68,6 +68,7 @@ pub struct Context {
 pub struct Fault {
     /// The index of the step, or of the first one of several.
     pub step: usize,
+    pub kind: StepKind,
     /// As the scenario has it, of the first one.
     pub text: String,
     pub from: Nanos,

@@ -43,6 +43,9 @@ pub(super) fn options(probe: &Probe, canaries: usize) -> ClientOptions {
     ClientOptions {
         lines: 1,
         timeout: probe.deadline + MARGIN,
+        connect: probe.deadline + MARGIN,
+        // One that is refused has failed.
+        retries: 0,
         room: canaries * 2 * most_waiting(probe) + 64,
         pause: Duration::from_millis(5),
         map_every: Duration::from_millis(10),

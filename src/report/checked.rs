@@ -73,7 +73,8 @@ fn fault(steps: &[(usize, &StepRecord)]) -> Option<Fault> {
     let any = |is: &dyn Fn(&StepRecord) -> bool| steps.iter().any(|(_, step)| is(step));
     let loses_writes = any(&|step| step.effects().loses_writes);
     let moves_clocks = any(&|step| step.info.kind == StepKind::Clock);
-    Some(Fault { step: *step, text, from, until, loses_writes, moves_clocks })
+    let kind = first.info.kind.clone();
+    Some(Fault { step: *step, kind, text, from, until, loses_writes, moves_clocks })
 }
 
 /// An instant that never comes.

@@ -735,6 +735,10 @@ pub struct Series {
     pub max_ms: Vec<Option<f64>>,
     /// Writes that were acknowledged in the window and are lost; empty if that is unknown.
     pub lost: Vec<u64>,
+    /// Of a load that reads through a cache: how much of each of these measures falls into each
+    /// window: `cache.misses.expired`, `origin.requests`, `cache.stale.late`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cache: BTreeMap<String, Vec<u64>>,
 }
 
 /// A time in which one canary's probes failed.

@@ -21,6 +21,7 @@ use super::doubt::Doubts;
 use super::failovers::Part;
 use super::record::Record;
 use super::sent::Errors;
+use super::shards;
 use super::span_tally::{Since, SpanTally};
 use super::spans::Spans;
 use super::starved::Seen;
@@ -50,6 +51,7 @@ pub(super) fn measures(
     let Parts { failovers, loads, links, keepers, sync, resolutions, takeovers, checked } = parts;
     let (mut values, mut open) = (Values::new(), Values::new());
     from_events(record, &mut values);
+    put(&mut values, "keys.skew", shards::skew(&shards::rows(record)));
     let replaced = failovers.iter().filter(|one| one.to.is_some()).count();
     let loaded = record.phase_at(Phase::Steps).map(|_| replaced as f64);
     put(&mut values, "failovers", loaded);
@@ -98,6 +100,7 @@ pub(super) fn measures(
             && loads.iter().any(|load| load.same_data.is_empty() || load.fallback.is_some()),
         synced: record.lag.has_pairs(),
         replicas: true,
+        shards: shards::are_several(record),
         steady: loads.iter().all(|load| load.ramp.is_none()),
         baseline: true,
         sees_redirects: true,

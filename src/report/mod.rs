@@ -9,6 +9,7 @@
 //! that [`write`] puts into the folder.
 
 mod adapters;
+mod caches;
 mod carried;
 mod checked;
 pub mod compare;
@@ -72,7 +73,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::check::{Checked, Failures, Finding};
+use crate::check::{Checked, Failures, Finding, OverTime};
 use crate::load::history::{self, HistoryError, Packed};
 use crate::log::OrLogged;
 use crate::model::event::{LinkInfo, LoadInfo, NodeInfo, Phase};
@@ -291,9 +292,12 @@ fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: H
         |canary, at| record.owner(canary, at),
         |canary| record.probed_from(canary),
     );
-    let lost = history.checked.over_time.get("writes.lost");
-    let lost = |load| lost.map_or(Vec::new(), |lost| lost.counts(load).to_vec());
-    let lost: Vec<_> = (0..record.series.len()).map(lost).collect();
+    let counted = |load: usize| -> BTreeMap<&'static str, Vec<u64>> {
+        let of_load =
+            |(name, counts): (&&'static str, &OverTime)| (*name, counts.counts(load).to_vec());
+        history.checked.over_time.iter().map(of_load).collect()
+    };
+    let counted: Vec<BTreeMap<_, _>> = (0..record.series.len()).map(counted).collect();
     Report {
         schema: SCHEMA,
         redrill: record.info.redrill.clone(),
@@ -345,7 +349,12 @@ fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: H
             cpu_percent: record.own.cpu_percent(),
             memory_max_bytes: record.own.memory_max_bytes(),
         },
-        series: record.series.into_iter().zip(lost).map(|(s, lost)| s.done(lost)).collect(),
+        series: record
+            .series
+            .into_iter()
+            .zip(counted)
+            .map(|(s, counted)| s.done(counted))
+            .collect(),
         folder: run.to_owned(),
         yaml: file::scenario(run),
     }

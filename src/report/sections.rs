@@ -5,6 +5,7 @@ use crate::model::event::PaceKept;
 use crate::model::traffic::{Class, Crossing};
 use crate::model::{NodeName, Unit};
 
+use super::caches;
 use super::data::{
     Figures, Instance, Job, JobPhase, Load, Quantiles, RegionDowntime, RegionLatency, RegionLink,
     Report, Resolution, SampleSecond, Shard, Silence, Step, SyncLag,
@@ -105,6 +106,12 @@ pub(super) fn sections(r: &Report, on: On) -> Vec<Section> {
             containers(r),
         ),
     ];
+    sections.push(section(
+        "misses",
+        "Why reads found no copy",
+        "The largest cause first. Hits lost are what the share of hits would gain without it.",
+        caches::causes(r),
+    ));
     sections.push(section(
         "links",
         "Links",

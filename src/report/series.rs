@@ -1,5 +1,6 @@
 //! Samples of a load as columns.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::model::Nanos;
@@ -46,8 +47,14 @@ impl SeriesBuilder {
         self.met.reconnects = self.met.reconnects.map(|so_far| so_far + sample.reconnects);
     }
 
-    pub fn done(self, lost: Vec<u64>) -> Series {
+    /// With what checkers counted in each window, by measure.
+    pub fn done(self, mut counted: BTreeMap<&'static str, Vec<u64>>) -> Series {
         let at_ms = self.begins.into_iter().map(millis).collect();
-        Series { at_ms, lost, ..self.series }
+        let lost = counted.remove("writes.lost").unwrap_or_default();
+        let of_caches = |name: &str| name.starts_with("cache.") || name.starts_with("origin.");
+        let cache = counted.into_iter().filter(|(name, _)| of_caches(name));
+        let cache = cache.filter(|(_, counts)| counts.iter().any(|count| *count > 0));
+        let cache = cache.map(|(name, counts)| (name.to_owned(), counts)).collect();
+        Series { at_ms, lost, cache, ..self.series }
     }
 }

@@ -20,6 +20,39 @@ pub(super) fn rows(record: &Record) -> Vec<Shard> {
     names.into_iter().map(|name| row(record, &name)).collect()
 }
 
+/// Whether a group has several.
+pub(super) fn are_several(record: &Record) -> bool {
+    let mut names = record.nodes.iter().filter_map(|node| node.name.shard_name());
+    let Some(first) = names.next() else { return false };
+    let mut last = first;
+    names.any(|name| {
+        let is_another = name.group == last.group && name.shard != last.shard;
+        last = name;
+        is_another
+    })
+}
+
+/// What the busiest shard of a group does of its group's commands or bytes, whichever is more, against
+/// an even share, in percent: 100 is even. Of the most uneven group; none without a group of several
+/// shards of which that is known.
+pub(super) fn skew(shards: &[Shard]) -> Option<f64> {
+    let of_group = |group: &[Shard]| {
+        let bytes = |shard: &Shard| Some(shard.net_in_per_s? + shard.net_out_per_s?);
+        let busiest = |of: &dyn Fn(&Shard) -> Option<f64>| {
+            let all: Vec<f64> = group.iter().map(of).collect::<Option<_>>()?;
+            let sum: f64 = all.iter().sum();
+            let most = all.iter().copied().reduce(f64::max)?;
+            (sum > 0.0 && all.len() > 1).then(|| most / sum * all.len() as f64 * 100.0)
+        };
+        busiest(&|shard: &Shard| shard.ops_per_s)
+            .into_iter()
+            .chain(busiest(&bytes))
+            .reduce(f64::max)
+    };
+    let groups = shards.chunk_by(|a, b| a.group == b.group);
+    groups.filter_map(of_group).reduce(f64::max)
+}
+
 fn row(record: &Record, name: &ShardName) -> Shard {
     let seen = |views: Option<&[ShardView]>| -> Option<ShardView> {
         views?.iter().find(|view| view.shard == name.shard).cloned()
@@ -132,4 +165,33 @@ fn born_primary(record: &Record, name: &ShardName) -> Option<NodeName> {
         n.role == Role::Primary && n.name.shard_name().as_ref() == Some(name)
     };
     record.nodes.iter().find(primary).map(|n| n.name.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shard(group: &str, ops: f64, bytes: f64) -> Shard {
+        let json = serde_json::json!({
+            "group": group, "shard": 0, "slots_before": null, "slots_after": null,
+            "primary_before": null, "primary_after": null, "keys_before": null, "keys_after": null,
+            "memory_before": null, "memory_after": null, "ops_per_s": ops, "net_in_per_s": bytes,
+            "net_out_per_s": bytes, "cpu_percent": null, "canaries": 0, "canaries_that_move": 0,
+            "probed_from": [], "downtime_write_max_ms": null, "downtime_write_total_ms": null,
+            "downtime_read_max_ms": null, "downtime_read_total_ms": null,
+        });
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn the_busiest_shard_is_that_of_commands_or_bytes() {
+        let even = [shard("a", 10.0, 5.0), shard("a", 10.0, 5.0)];
+        assert_eq!(skew(&even), Some(100.0));
+        let by_bytes = [shard("a", 10.0, 5.0), shard("a", 12.0, 15.0)];
+        assert_eq!(skew(&by_bytes), Some(150.0));
+        let by_commands = [shard("b", 0.0, 1.0), shard("b", 0.0, 1.0), shard("b", 9.0, 1.0)];
+        assert_eq!(skew(&by_commands), Some(300.0));
+        assert_eq!(skew(&[&even[..], &by_commands].concat()), Some(300.0));
+        assert_eq!(skew(&even[..1]), None, "one shard has all there is");
+    }
 }

@@ -381,6 +381,8 @@ pub enum Naming {
     Hashed(u32),
     /// By two numbers with nothing between them: a user, and one of twelve things of that user.
     Joined,
+    /// By their names, with the load's own as the tag that all have in common: so they are in one slot.
+    Tagged,
 }
 
 impl fmt::Display for Naming {
@@ -389,6 +391,7 @@ impl fmt::Display for Naming {
             Naming::Plain => f.write_str("plain"),
             Naming::Hashed(bits) => write!(f, "hashed({bits})"),
             Naming::Joined => f.write_str("joined"),
+            Naming::Tagged => f.write_str("tagged"),
         }
     }
 }

@@ -49,7 +49,7 @@ const SCENARIOS: &[Ready] = ready!(Scenario "scenarios":
     "cache-cold-restart" "cache-keys" "cache-invalidation-cut" "cache-invalidation-failover"
     "cache-invalidation-reshard" "cache-stampede-holder" "cache-ttl-layers" "cache-writes"
     "cache-writes-comparison" "cache-slow-link" "cache-formats" "cache-formats-comparison"
-    "cache-eviction" "cache-eviction-comparison" "cache-expiry");
+    "cache-eviction" "cache-eviction-comparison" "cache-expiry" "cache-scale" "cache-skew");
 
 pub fn topologies() -> &'static [Ready] {
     TOPOLOGIES

@@ -193,6 +193,10 @@ pub struct Load {
     pub instances: u16,
     /// Connections of each instance to each node.
     pub connections: u32,
+    /// How long making a connection may take.
+    pub connect_timeout: Duration,
+    /// How often a request is sent again that a server certainly did not carry out.
+    pub retries: u32,
     /// Replicas that each change is to reach before it counts as done; never none of them.
     pub wait: Option<Wait>,
     pub min_replicas: Option<MinReplicas>,
@@ -281,6 +285,8 @@ impl Load {
             expiry: None,
             instances: 1,
             connections: 1,
+            connect_timeout: Duration::from_secs(1),
+            retries: 0,
             wait: None,
             min_replicas: None,
             outbox: false,

@@ -242,6 +242,10 @@ fn load(out: &mut Lines, load: &Load) {
     out.key("clients", load.clients);
     out.key("instances", load.instances);
     out.key("connections", load.connections);
+    if !load.client.is_of_a_library() {
+        out.key("connect_timeout", Time(load.connect_timeout));
+        out.key("retries", load.retries);
+    }
     match load.keyspace.of {
         Some(_) => out.key("shares", &load.keyspace.name),
         // A trace has as many as it has.

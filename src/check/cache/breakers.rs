@@ -49,11 +49,13 @@ impl Breakers {
 mod tests {
     use super::*;
     use crate::check::checker::Fault;
+    use crate::model::StepKind;
 
     #[test]
     fn they_count_from_the_step_that_was_the_last_one() {
         let fault = |step, from, until| Fault {
             step,
+            kind: StepKind::Pause,
             text: "pause".to_owned(),
             from: Nanos(from),
             until: Some(Nanos(until)),

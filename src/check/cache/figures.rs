@@ -8,6 +8,8 @@ use super::left::Left;
 use super::memory::Memory;
 use super::misses::Misses;
 use super::names::Names;
+use super::origin::OriginRecovery;
+use super::over::Over;
 use super::recovery::Recovery;
 use super::stale::Stale;
 use super::stampede::Stampedes;
@@ -32,6 +34,7 @@ pub(super) struct Figures {
     pub(super) left: Left,
     pub(super) sweeps: Sweeps,
     pub(super) warmings: Warmings,
+    pub(super) origin: OriginRecovery,
 }
 
 impl Figures {
@@ -51,6 +54,7 @@ impl Figures {
             left,
             sweeps,
             warmings,
+            origin,
         } = other;
         self.reads.join(reads);
         self.stale.join(stale);
@@ -64,6 +68,7 @@ impl Figures {
         self.left.join(left);
         self.sweeps.join(sweeps);
         self.warmings.join(warmings);
+        self.origin.join(origin);
     }
 
     pub(super) fn told(&mut self, told: &mut Checked) {
@@ -79,6 +84,7 @@ impl Figures {
         self.left.told(told);
         self.sweeps.told(told);
         self.warmings.told(told);
+        self.origin.told(told);
     }
 }
 
@@ -113,7 +119,7 @@ pub(super) struct Reads {
 }
 
 impl Reads {
-    pub(super) fn add(&mut self, entity: &Entity) {
+    pub(super) fn add(&mut self, entity: &Entity, over: &mut Over<'_>) {
         self.sent += entity.reads.len() as u64;
         for read in &entity.reads {
             self.answered += u64::from(read.is_ok);
@@ -128,9 +134,11 @@ impl Reads {
                 self.misses.push(took);
             }
         }
-        for (from, to) in entity.asked() {
+        for read in entity.reads.iter().chain(&entity.beside) {
+            let Some((from, to)) = read.asked else { continue };
             self.asked.push(from.0);
             self.origin.push(to.since(from).as_nanos() as u64);
+            over.count("origin.requests", read.instance.0, from);
         }
         self.writes.extend(&entity.wrote);
         self.refused += entity.refused;
@@ -202,6 +210,7 @@ impl Reads {
         let saved = saved.map(|(hit, took)| (1.0 - hit as f64 / took as f64) * 100.0);
         told.measure("cache.time_saved", saved);
         told.measure("origin.saved", share(asked.len(), self.sent).map(|asked| 100.0 - asked));
+        told.measure("origin.requests", Some(asked.len() as f64));
         told.measure("origin.worst", Some(in_worst_second(asked) as f64));
         let of_each = (self.counted > 0).then(|| self.commands as f64 / self.counted as f64);
         told.measure("cache.write.commands", of_each);

@@ -6,6 +6,7 @@
 //! cannot be told.
 
 use super::entity::{Entity, Put, Read};
+use super::over::Over;
 use crate::check::checker::{Checked, Context};
 use crate::check::keepers::LetGo;
 
@@ -84,17 +85,18 @@ pub(super) struct Misses {
 }
 
 impl Misses {
-    pub(super) fn add(&mut self, misses: &[Miss<'_>]) {
-        for miss in misses {
-            let count = match miss.why {
-                Why::Cold => &mut self.cold,
-                Why::Expired => &mut self.expired,
-                Why::Invalidated => &mut self.invalidated,
-                Why::Evicted => &mut self.evicted,
-                Why::Lost => &mut self.lost,
-                Why::EvictedOrLost | Why::Unknown => &mut self.gone,
+    pub(super) fn add(&mut self, misses: &[Miss<'_>], over: &mut Over<'_>) {
+        for Miss { read, why, .. } in misses {
+            let (count, name) = match why {
+                Why::Cold => (&mut self.cold, "cache.misses.cold"),
+                Why::Expired => (&mut self.expired, "cache.misses.expired"),
+                Why::Invalidated => (&mut self.invalidated, "cache.misses.invalidated"),
+                Why::Evicted => (&mut self.evicted, "cache.misses.evicted"),
+                Why::Lost => (&mut self.lost, "cache.misses.lost"),
+                Why::EvictedOrLost | Why::Unknown => (&mut self.gone, "cache.misses.gone"),
             };
             *count += 1;
+            over.count(name, read.instance.0, read.done);
         }
     }
 

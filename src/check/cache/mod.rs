@@ -13,6 +13,8 @@ mod left;
 mod memory;
 mod misses;
 mod names;
+mod origin;
+mod over;
 mod recovery;
 mod stale;
 mod stampede;
@@ -31,6 +33,7 @@ use super::parts::{self, HELD, History, Keys, ReadError};
 use entity::Entity;
 use figures::Figures;
 pub use memory::HitsByMemory;
+use over::Over;
 
 /// Judges every entity.
 pub struct Caches;
@@ -42,21 +45,23 @@ impl Checker for Caches {
 
     fn check(&self, history: &dyn History, context: &Context) -> Result<Checked, ReadError> {
         let mut of: BTreeMap<u8, Figures> = BTreeMap::new();
+        let mut over = Over::new(&context.windows);
         let mut broken = Examples::counted_from(context.zero);
         let mut examples = [(); 5].map(|()| Examples::counted_from(context.zero));
         let mut left = Examples::counted_from(context.zero);
         parts::in_parts(history, HELD, |entities: Keys<Entity>, _| {
             for (at, entity) in entities {
                 let figures = of.entry(at.0).or_default();
-                figures.reads.add(&entity);
-                figures.stale.add(at, &entity, context.cache(at.0), &mut examples);
+                figures.reads.add(&entity, &mut over);
+                figures.stale.add((at, &entity), context.cache(at.0), &mut examples, &mut over);
                 figures.stampedes.add(&entity);
                 figures.invalidations.add(&entity, context.cache(at.0));
                 let (puts, misses) = misses::of(&entity, at.0, context);
-                figures.misses.add(&misses);
+                figures.misses.add(&misses, &mut over);
                 figures.memory.add(at, &entity, (&puts, &misses), context);
                 figures.breakers.add(&entity, context);
                 figures.recovery.add(&entity, context);
+                figures.origin.add(&entity, context);
                 figures.names.add(&entity);
                 figures.formats.add(at, &entity, &mut broken);
                 figures.warmings.add(&entity);
@@ -66,6 +71,7 @@ impl Checker for Caches {
             Ok(())
         })?;
         let (mut told, mut all) = (Checked::default(), Figures::default());
+        told.over_time.extend(over.all);
         for (load, mut figures) in of {
             let mut own = Checked::default();
             figures.told(&mut own);

@@ -5,14 +5,15 @@
 //! and the step that began last before its beginning is the cause.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::entity::Entity;
 use crate::check::checker::{Checked, Context};
 
 /// In nanoseconds.
-const BUCKET: u64 = 100_000_000;
+pub(super) const BUCKET: u64 = 100_000_000;
 /// A window has so many.
-const WINDOW: u64 = 10;
+pub(super) const WINDOW: u64 = 10;
 /// Of what it was before.
 const SHARE: f64 = 0.9;
 /// Fewer reads say nothing of what it was before.
@@ -28,7 +29,7 @@ pub(super) struct Recovery {
 
 /// How it went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Took {
+pub(super) enum Took {
     /// In nanoseconds.
     Back(u64),
     /// Not by the load's end, so long after the step.
@@ -58,12 +59,7 @@ impl Recovery {
     }
 
     pub(super) fn told(&self, told: &mut Checked) {
-        let millis = |nanos: u64| nanos as f64 / 1e6;
-        match self.took() {
-            Some(Took::Not(least)) => _ = told.at_least.insert("recovery.hits", millis(least)),
-            Some(Took::Back(took)) => told.measure("recovery.hits", Some(millis(took))),
-            None => told.measure("recovery.hits", None),
-        }
+        Took::told(self.took(), "recovery.hits", told);
     }
 
     fn sum(&self, from: u64, to: u64) -> (u64, u64) {
@@ -77,21 +73,42 @@ impl Recovery {
         let least = hits as f64 / all as f64 * SHARE;
         let end = self.buckets.last_key_value()?.0 + 1;
         let begin = (first / BUCKET).max(*self.buckets.first_key_value()?.0);
-        if all < ENOUGH || end < begin + WINDOW {
-            return None;
-        }
-        let last = end - WINDOW;
         let is_bad = |from: &u64| {
             let (all, hits) = self.sum(*from, from + WINDOW);
             all > 0 && (hits as f64) < all as f64 * least
         };
-        let Some(bad) = (begin..=last).rev().find(is_bad) else { return Some(Took::Back(0)) };
-        let over = (bad + 1) * BUCKET;
-        let cause = self.steps.iter().rev().find(|step| **step < over).unwrap_or(&first);
-        Some(match bad == last {
-            true => Took::Not(end * BUCKET - cause),
-            false => Took::Back(over - cause),
-        })
+        took(begin..end, &self.steps, is_bad).filter(|_| all >= ENOUGH)
+    }
+}
+
+/// From the cause until the last bad window is over, of those within these buckets. Nothing is bad
+/// that was over before the first of the causes, which are in order. None if there is no whole
+/// window.
+pub(super) fn took(
+    buckets: Range<u64>,
+    causes: &[u64],
+    is_bad: impl Fn(&u64) -> bool,
+) -> Option<Took> {
+    let last = buckets.end.checked_sub(WINDOW).filter(|last| *last >= buckets.start)?;
+    let Some(bad) = (buckets.start..=last).rev().find(is_bad) else { return Some(Took::Back(0)) };
+    let over = (bad + 1) * BUCKET;
+    let Some(cause) = causes.iter().rev().find(|cause| **cause < over) else {
+        return Some(Took::Back(0));
+    };
+    Some(match bad == last {
+        true => Took::Not(buckets.end * BUCKET - cause),
+        false => Took::Back(over - cause),
+    })
+}
+
+impl Took {
+    pub(super) fn told(took: Option<Took>, name: &'static str, told: &mut Checked) {
+        let millis = |nanos: u64| nanos as f64 / 1e6;
+        match took {
+            Some(Took::Not(least)) => _ = told.at_least.insert(name, millis(least)),
+            Some(Took::Back(took)) => told.measure(name, Some(millis(took))),
+            None => told.measure(name, None),
+        }
     }
 }
 

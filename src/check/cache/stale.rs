@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::entity::{Entity, Read, Write};
+use super::over::Over;
 use crate::check::checker::Checked;
 use crate::check::finding::{Example, Examples};
 use crate::model::Nanos;
@@ -37,10 +38,10 @@ impl Stale {
     /// when their time was over, and of processes that went back in time.
     pub(super) fn add(
         &mut self,
-        at: (u8, u64),
-        entity: &Entity,
+        (at, entity): ((u8, u64), &Entity),
         cache: Option<&CacheInfo>,
         [late, resurrected, impossible, outlived, back]: &mut [Examples; 5],
+        over: &mut Over<'_>,
     ) {
         let promised = cache.and_then(CacheInfo::old_for);
         let acknowledged = Acknowledged::new(&entity.writes);
@@ -67,6 +68,7 @@ impl Stale {
                 && read.sent > done + promised
             {
                 self.late += 1;
+                over.count("cache.stale.late", read.instance.0, read.sent);
                 late.offer((u64::MAX - read.sent.since(done).as_nanos() as u64, 0, at.0, at.1), |zero| {
                     let text = format!(
                         "client {} asked for entity {} at {} and got version {version} from {}; a newer \

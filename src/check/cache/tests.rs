@@ -1,5 +1,7 @@
 //! Caches, one case after the other.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -114,16 +116,9 @@ fn an_old_version_that_is_put_back_is_found() {
 /// It may have found out that somebody wrote meanwhile, and have left nothing.
 #[test]
 fn a_library_is_not_accused_of_what_it_may_not_have_left() {
-    let cache = CacheInfo {
-        old_for_ms: 0.0,
-        deletes: true,
-        entities: None,
-        guarded: false,
-        by_library: true,
-    };
-    let context = Context { caches: vec![Some(cache)], ..Context::default() };
+    let cache = CacheInfo { by_library: true, ..CACHE };
     let ops = [write(2, 105, (100, 110)), asked(1, (90, 111), 500)];
-    let told = Caches.check(&&ops[..], &context).unwrap();
+    let told = told_of(cache, Keepers::default(), &ops);
     assert_eq!(told.measures.get("cache.resurrected"), None);
     assert!(told.findings.iter().all(|finding| finding.verdict == Verdict::Pass), "{told:?}");
 }
@@ -161,6 +156,24 @@ fn what_copies_take_as_bytes_is_of_those_that_there_were() {
     assert_eq!(broken.measures["format.broken"], 1.0);
     let finding = broken.findings.iter().find(|one| one.kind == "broken_copies").unwrap();
     assert_eq!((finding.verdict, finding.examples.len()), (Verdict::Fail, 1));
+}
+
+#[test]
+fn misses_and_what_the_origin_is_asked_are_counted_in_their_windows() {
+    let windows = crate::check::Windows {
+        every: Duration::from_nanos(100),
+        begins: vec![vec![Nanos(0), Nanos(100)]],
+    };
+    let context = Context { windows, ..Context::default() };
+    let ops = [asked(1, (10, 20), 40), asked(1, (95, 120), 200), asked(1, (250, 260), 300)];
+    let told = Caches.check(&ops.as_slice(), &context).unwrap();
+    let counts = |name: &str| told.over_time[name].counts(0).to_vec();
+    assert_eq!(counts("origin.requests"), [2, 0], "by the time at which it was asked");
+    assert_eq!(
+        (counts("cache.misses.cold"), counts("cache.misses.expired")),
+        (vec![1, 0], vec![0, 1])
+    );
+    assert_eq!(told.measures["origin.requests"], 3.0);
 }
 
 #[test]

@@ -236,6 +236,7 @@ fn judged_of(holders: u32, ops: &[Op], fault: Option<(u64, Option<u64>)>) -> Che
     let at = |ms| Nanos(millis(ms));
     let faults = fault.into_iter().map(|(from, until)| Fault {
         step: 4,
+        kind: crate::model::StepKind::Kill,
         text: "kill".to_owned(),
         from: at(from),
         until: until.map(at),

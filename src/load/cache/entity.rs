@@ -56,6 +56,7 @@ impl Entity {
                     format!("{load}:h{:x}", xxh64(name.as_bytes(), 0) >> (64 - bits))
                 }
                 Naming::Joined => format!("{load}:{}{}", id / THINGS, id % THINGS),
+                Naming::Tagged => format!("{{{load}}}:{id}"),
             },
         )
     }
@@ -165,6 +166,7 @@ pub(crate) fn last(key: &str) -> (Commands, Read) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::workload::beside;
     use crate::model::Clock;
     use crate::spec::cache::Format;
 
@@ -187,6 +189,9 @@ mod tests {
         let [one, other] =
             [12 + 11, 12 * 11 + 1].map(|id| Entity::named(id, "app", Naming::Joined));
         assert_eq!((&*one.key, &*other.key), ("app:111", "app:111"));
+        let [one, other] = [1, 2].map(|id| Entity::named(id, "app", Naming::Tagged));
+        assert_eq!((&*one.key, one.slot), ("{app}:1", other.slot));
+        assert_eq!(slot_of(beside(&one.key, "lock").as_bytes()), one.slot);
     }
 
     const SIZES: (usize, usize) = (500, 900);

@@ -35,8 +35,6 @@ pub(crate) struct Library {
     clock: Clock,
     /// Of the load whose entities these are.
     name: String,
-    /// How many entities there are.
-    keys: u64,
     /// The smallest and the largest copy in bytes.
     size: (usize, usize),
     timeout: Duration,
@@ -79,7 +77,6 @@ impl Library {
             timer,
             clock,
             name,
-            keys: load.keys,
             size: load.value,
             timeout: load.timeout,
             write: cache.write,
@@ -107,7 +104,7 @@ impl Library {
     async fn compute(&self, question: Question) {
         let key = &question.ask.compute;
         let id = key.strip_prefix(&key_prefix(&self.name)).and_then(|id| id.parse().ok());
-        let Some(id) = id.filter(|id| *id < self.keys) else {
+        let Some(id) = id else {
             let why = format!("there is no entity `{key}`");
             return self.adapter.tell_back(&question, Came::Fail(why));
         };

@@ -48,7 +48,7 @@ impl Ear {
         options: ClientOptions,
     ) {
         loop {
-            let connecting = tokio::time::timeout(options.timeout, self.connect(password.as_ref()));
+            let connecting = tokio::time::timeout(options.connect, self.connect(password.as_ref()));
             match connecting.await {
                 Ok(Ok((_connection, mut told))) => {
                     listener.hears(self.node);

@@ -55,6 +55,10 @@ impl Answer {
 pub(crate) struct ClientOptions {
     /// Of one operation.
     pub(crate) timeout: Duration,
+    /// Of making a connection.
+    pub(crate) connect: Duration,
+    /// How often a request is sent again that was certainly not carried out.
+    pub(crate) retries: u32,
     /// Connections to each node. One is both cheapest and fast enough: it batches what is sent in
     /// one go, and the server answers in order anyway. But WAIT holds a connection up, and WATCH is
     /// of a connection.
@@ -74,6 +78,8 @@ impl ClientOptions {
     pub(crate) fn of_load(load: &Load) -> ClientOptions {
         ClientOptions {
             timeout: load.timeout,
+            connect: load.connect_timeout,
+            retries: load.retries,
             lines: match load.wait.is_some() || load.by == Some(By::Watch) {
                 true => load.clients_of_each(),
                 false => load.connections,

@@ -396,12 +396,12 @@ impl Shared {
 
 /// A connection as a client's options have it.
 async fn open(address: SocketAddr, shared: &Shared) -> RedisResult<(Rc<Link>, Driver)> {
-    let ClientOptions { timeout, room, .. } = shared.options;
+    let ClientOptions { connect: patience, room, .. } = shared.options;
     let password = shared.password.as_ref();
     match &shared.tracked {
-        None => connect(address, shared.from, password, timeout, room).await,
+        None => connect(address, shared.from, password, patience, room).await,
         Some(tracked) => {
-            in_time(timeout, tracking(address, shared.from, password, tracked.clone(), room)).await
+            in_time(patience, tracking(address, shared.from, password, tracked.clone(), room)).await
         }
     }
 }

@@ -357,6 +357,23 @@ impl Routed {
         }
     }
 
+    /// As [`Routed::attempts`], and what was certainly not carried out is tried again, as often as the
+    /// client's options have it.
+    async fn retried(&self, request: &Request, trip: &Trip) -> Result<ReplyValue, Outcome> {
+        let mut retries = self.shared.options.retries;
+        loop {
+            let ended = self.attempts(request, trip).await;
+            let is_undone = matches!(ended, Err(Outcome::Fail(_))) && !trip.in_part.get();
+            let has_time = self.shared.clock.now() + 2 * TRY_AGAIN <= trip.deadline;
+            if !(is_undone && has_time && retries > 0) {
+                return ended;
+            }
+            retries -= 1;
+            trip.sending.replace(Sending::Unsent);
+            tokio::time::sleep(TRY_AGAIN).await;
+        }
+    }
+
     /// Commands that nothing holds together, sent in one go. What is refused or redirected is
     /// sent again by itself, as libraries do.
     async fn each(
@@ -487,7 +504,7 @@ impl Routed {
             in_part: Cell::default(),
         };
         let patience = deadline.since(self.shared.clock.now());
-        let result = tokio::time::timeout(patience, self.attempts(request, &trip)).await;
+        let result = tokio::time::timeout(patience, self.retried(request, &trip)).await;
         let unserved = match &result {
             Ok(Ok(_)) => false,
             Ok(Err(Outcome::Fail(Cause::Refused) | Outcome::Unknown(Cause::ConnectionLost))) => {

@@ -135,6 +135,8 @@ pub enum Need {
     Workload(Workload),
     /// A load that waits for replicas.
     Wait,
+    /// A group of several shards.
+    Shards,
     /// A second of load before the first step.
     Baseline,
     /// Loads whose rates are always the same.
@@ -178,6 +180,7 @@ pub struct ScenarioFacts<'a> {
     pub moves: bool,
     pub may_fail_over: bool,
     pub replicas: bool,
+    pub shards: bool,
     pub baseline: bool,
     pub steady: bool,
     pub links: bool,
@@ -205,6 +208,7 @@ impl Need {
             Need::Registers => any(&Workload::has_registers),
             Need::Workload(wanted) => any(&|workload| workload == wanted),
             Need::Wait => facts.waits,
+            Need::Shards => facts.shards,
             Need::Baseline => facts.baseline,
             Need::Steady => facts.steady,
             Need::SeesRedirects => facts.sees_redirects,

@@ -408,6 +408,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
             .side_by_side();
         "origin.saved" Percent Higher "reads for which the origin was not asked, of all that were sent"
             .side_by_side().busy_does(Spares);
+        "origin.requests" Count Lower "reads that the origin was asked for";
         "origin.worst" Count Lower "the most reads of the origin within any one second"
             .side_by_side().headline("Origin's worst second", &[
                 "reads of it; {origin.saved?} saved", "{origin.shed?} requests refused",
@@ -489,6 +490,9 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "recovery.hits" Millis Lower
             "from a step's start until the share of hits is 90 % of what it was before"
             .side_by_side().busy_does(MayBeAll).headline("Hits are back after", &[]);
+        "origin.recovery" Millis Lower
+            "from the end of a step on the origin, or the start of another, until it has no more to do than before"
+            .side_by_side().busy_does(MayBeAll);
     }
     &[Workload(Workload::Cache), Guarded, Step],
         "have a step keep the group from answering: no circuit breaker opened" => {
@@ -830,6 +834,11 @@ pub const CATALOGUE: &[Known] = catalogue! {
             "operations that were due and never sent: too many were in flight";
         "schedule.late.p99" Millis Neither
             "99th percentile of how late redrill itself was to send an operation".side_by_side();
+    }
+    &[Load, Shards], "let the load last for some seconds" => {
+        "keys.skew" Percent Lower
+            "what the busiest shard does of its group's commands or bytes, against an even share"
+            .side_by_side().busy_does(Spares);
     }
     &[], WARNINGS => {
         "servers.waited.max" Percent Neither

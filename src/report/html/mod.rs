@@ -6,14 +6,15 @@
 pub(super) mod bars;
 mod chart;
 mod circle;
+mod counted;
 mod frame;
 mod hits;
 mod lag;
 mod lanes;
 mod lines;
-mod lost;
 mod map;
 mod memory;
+mod misses;
 mod slots;
 mod svg;
 mod traffic;
@@ -78,6 +79,9 @@ struct Chart {
     drawings: String,
     /// Drawings of both sizes.
     lost: String,
+    /// Drawings of both sizes, of a load that reads through a cache.
+    misses: String,
+    late: String,
 }
 
 struct OwnershipView {
@@ -176,7 +180,9 @@ fn charts(r: &Report) -> Vec<Chart> {
         name: load.name.clone(),
         text: load.text.clone(),
         drawings: drawings(r, |frame| Some(chart::draw(r, series, frame))),
-        lost: drawings(r, |frame| lost::draw(r, series, frame)),
+        lost: drawings(r, |frame| counted::lost(r, series, frame)),
+        misses: drawings(r, |frame| misses::draw(r, series, frame)),
+        late: drawings(r, |frame| counted::late(r, series, frame)),
     });
     chart.filter(|chart| !chart.drawings.is_empty()).collect()
 }

@@ -120,8 +120,8 @@ object! {
         /// process read last (`stale`), or an `error`. Default: `origin`.
         optional "without" without: Without,
         /// How entities of a `cache` are called in the group: by their names (`plain`), by so many
-        /// bits of a hash of them (`hashed(32)`), or by two numbers with nothing between them
-        /// (`joined`). Default: `plain`.
+        /// bits of a hash of them (`hashed(32)`), by two numbers with nothing between them
+        /// (`joined`), or with a hash tag that all of them have (`tagged`). Default: `plain`.
         optional "naming" naming: Naming,
         /// Whether readers of a `cache` look whose copy it is that they find, and take another one's
         /// for none. Default: `false`.
@@ -151,6 +151,13 @@ object! {
         /// Default: 1.
         #[range(1, 100, "each instance has so many to each node; one carries the requests of many clients")]
         optional "connections" connections: u32,
+        /// How long making a connection may take, before it is tried again. Default: `timeout`.
+        #[range(Time::millis(1), Time::secs(600), "how long a client waits for a connection")]
+        optional "connect_timeout" connect_timeout: Time,
+        /// How often a request is sent again that a server certainly did not carry out, within
+        /// `timeout`. Default: 0.
+        #[range(0, 100, "each is tried again so often; 3 is usual")]
+        optional "retries" retries: u32,
         /// Operations a second, of all clients together. A ramp goes evenly from its first rate to
         /// its second one, from the load's start until it is planned to end: `500/s..5000/s`.
         optional "rate" rate: Rates,
@@ -385,11 +392,12 @@ impl Decode for ClientKind {
     }
 }
 
-scalar!(Naming: "a naming" ["plain", "hashed(32)", "joined"]
-r"^(plain|joined|hashed\( *[0-9]+ *\))$",
+scalar!(Naming: "a naming" ["plain", "hashed(32)", "joined", "tagged"]
+r"^(plain|joined|tagged|hashed\( *[0-9]+ *\))$",
 |text| match text {
     "plain" => Some(Naming::Plain),
     "joined" => Some(Naming::Joined),
+    "tagged" => Some(Naming::Tagged),
     _ => {
         let bits = text.strip_prefix("hashed(")?.strip_suffix(')')?;
         bits.trim().parse().ok().filter(|bits| (1..=64).contains(bits)).map(Naming::Hashed)

@@ -236,6 +236,10 @@ fn lacking(known: &Known, has: &ScenarioFacts) -> Option<(String, &'static str)>
             none("a load some of whose holders never give their locks back"),
             "give one `lock: { abandon: 10% }`, or leave the expectation out",
         ),
+        Need::Shards => (
+            none("a group of several shards"),
+            "take a topology like `cluster-3x1`, or leave the expectation out",
+        ),
         Need::Steady => (
             format!(
                 "`{name}` compares times, and the rate of a load is not the same in all of them"

@@ -99,6 +99,8 @@ fn load(
         expiry,
         instances: map.instances.or(1) as u16,
         connections: map.connections.or(1),
+        connect_timeout: map.connect_timeout.or(Time(timeout)).0,
+        retries: map.retries.or(0),
         wait,
         min_replicas,
         outbox,
@@ -306,15 +308,18 @@ fn trace(
         | Workload::Set
         | Workload::DualWrite
         | Workload::Cache => true,
-        Workload::Queue
+        // Its keys take turns.
+        Workload::Expiry
+        | Workload::Queue
         | Workload::Stream
         | Workload::Transfer
-        | Workload::Lock
-        | Workload::Expiry => false,
+        | Workload::Lock => false,
     };
     if !takes_one {
-        let message =
-            format!("a trace has keys that are looked up, and `{}` does not", workload.word());
+        let message = format!(
+            "a trace says which keys are looked up, and `{}` looks up none",
+            workload.word()
+        );
         errors.add(span, message, "write `uniform` or `zipf(0.99)`, or another workload");
         return None;
     }
@@ -362,11 +367,16 @@ fn client(
         errors.add(&at.span, message, advice);
     }
     let several = map.connections.given().filter(|at| at.value > 1);
-    if let Some(at) = several.filter(|_| client.is_of_a_library()) {
+    let given = [
+        several.map(|at| (&at.span, "connections")),
+        map.connect_timeout.given().map(|at| (&at.span, "connect_timeout")),
+        map.retries.given().map(|at| (&at.span, "retries")),
+    ];
+    for (span, key) in given.into_iter().flatten().filter(|_| client.is_of_a_library()) {
         let message =
-            "`connections` does not apply to a library's client: the library opens its own";
-        let advice = "leave `connections` out, or use `client: redrill`";
-        errors.add(&at.span, message, advice);
+            format!("`{key}` does not apply to a library's client, which has its own connections");
+        let advice = format!("leave `{key}` out, or use `client: redrill`");
+        errors.add(span, message, advice);
     }
     client
 }

@@ -15,7 +15,7 @@ use crate::spec::quantity::Time;
 use crate::spec::scenario::{Load, Over, Scenario, planned};
 use crate::spec::step::{self, StepMap};
 use crate::spec::sync::DataSync;
-use crate::spec::topology::Topology;
+use crate::spec::topology::{Mode, Topology};
 
 /// A table with more columns cannot be read.
 const MAX_OVER: usize = 16;
@@ -119,6 +119,10 @@ fn facts<'a>(
         fenced: any_lock(&Lock::fences),
         abandoned: any_lock(&|lock| lock.abandon > 0.0),
         guarded: loads.is_empty() || loads.iter().any(Load::is_guarded),
+        shards: topology.is_none_or(|all| {
+            let of = |mode: &Mode| matches!(mode, Mode::Cluster { shards, .. } if *shards > 1);
+            all.groups.iter().any(|group| of(&group.mode))
+        }),
         steady: loads.iter().all(|load| load.rate.ramp.is_none()),
         warms: steps.iter().any(|step| step.value.kind() == StepKind::Warm),
         baseline: first.is_none_or(|at| at >= expect::BASELINE),

@@ -188,6 +188,8 @@ pub const ALL: &[Broken] = &[
     broken("cache-eviction-comparison", &[], EVICTS_ALL, "cache.hits"),
     broken("cache-expiry", &[], CACHES_LOSE, "expiry.early"),
     broken("cache-expiry", &[], ELECTS_NOBODY, "failovers"),
+    broken("cache-scale", &["settle=5s"], EVICTS_ALL, "cache.hits"),
+    broken("cache-skew", &["settle=5s"], CACHES_STAND, "errors.share"),
     broken("cache-counters", &["settle=5s"], COUNTS_ANEW, "counter.wrong"),
     broken("cache-counters", &["settle=5s"], STANDS, "latency.p95.before"),
     broken("cache-counters-comparison", &[], stands(4_000), "latency.p95.during"),

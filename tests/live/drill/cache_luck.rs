@@ -54,8 +54,13 @@ fn bytes_that_are_no_copy_are_none() {
             "reads: 100%, warm: priority, layers: {{ l1: {{ group: cache, ttl: 60s }} }}, \
              origin: {{ latency: 1ms }}, stampede: {stampede}"
         );
-        // Somebody else's, a part of a copy, one of another program's version, and nothing.
-        let strange = ["x", r#"{"id":0,"versi"#, r#"{"id":0,"version":"two","until":1}"#, ""];
+        // Somebody else's, a part of a copy, one of redrill's before formats, and nothing.
+        let strange = [
+            "x",
+            r#"1 99999999999999 5000 {"id":1,"versi"#,
+            r#"{"id":2,"version":1,"until":99999999999999,"took":5000,"data":"xxx"}"#,
+            "",
+        ];
         let report = while_somebody(&keys, "", |server| {
             for (key, bytes) in strange.iter().enumerate() {
                 let () = cmd("SET").arg(format!("app:{key}")).arg(bytes).query(server).unwrap();
@@ -64,6 +69,8 @@ fn bytes_that_are_no_copy_are_none() {
         assert_eq!(measure(&report, "errors.total"), 0.0, "{stampede}: {}", report["why"]);
         let misses = measure(&report, "cache.misses.gone");
         assert!((15.0..100.0).contains(&misses), "{stampede}: {misses} of some twenty");
+        let broken = measure(&report, "format.broken");
+        assert!(broken >= 15.0, "{stampede}: {broken} were seen");
         assert!(measure(&report, "cache.hits") > 80.0, "{stampede}: {}", report["measures"]);
     }
 }

@@ -34,39 +34,44 @@ fn play(load: &str, args: &[&str]) -> Told {
     Told { report, last, ops }
 }
 
-/// Copies of how many entities there were ever, and at the end; how many were left in all; and reads
-/// that waited for another one's question, so that they left none.
-fn copies(ops: &[Op]) -> (usize, usize, usize, usize) {
+/// Of how many entities there were copies ever; how many were left in all; and reads that waited for
+/// another one's question, so that they left none.
+fn copies(ops: &[Op]) -> (usize, usize, usize) {
     let found = |op: &Op| match op.action {
-        Action::Cache(CacheOp::Read { version, from, kept, .. }) => Some((version, from, kept)),
+        Action::Cache(CacheOp::Read { from, kept, .. }) if op.purpose == Purpose::Load => {
+            Some((from, kept))
+        }
         _ => None,
     };
-    let left = |op: &&Op| {
-        op.purpose == Purpose::Load && matches!(found(op), Some((_, FoundIn::Origin, Some(_))))
-    };
+    let left = |op: &&Op| matches!(found(op), Some((FoundIn::Origin, Some(_))));
     let ever: BTreeSet<u64> = ops.iter().filter(left).map(|op| op.key).collect();
-    let at_end = ops.iter().filter(|op| op.purpose == Purpose::Final);
-    let at_end = at_end.filter(|op| matches!(found(op), Some((Some(_), ..)))).count();
-    let waited = ops.iter().filter(|op| matches!(found(op), Some((_, FoundIn::Other, _))));
-    (ever.len(), at_end, ops.iter().filter(left).count(), waited.count())
+    let waited = ops.iter().filter(|op| matches!(found(op), Some((FoundIn::Other, _))));
+    (ever.len(), ops.iter().filter(left).count(), waited.count())
+}
+
+/// Copies that the server had when it told last.
+fn there(told: &Told) -> usize {
+    let canaries = told.report["probe"]["canaries"].as_u64().unwrap();
+    (told.last.keys - canaries) as usize
 }
 
 /// One process reads and nobody writes, so each copy that goes is evicted. Whether it is read again or
 /// not, the server has counted it.
 #[test]
 fn misses_of_evicted_copies_are_what_the_server_has_evicted() {
-    let Told { report, last, ops } = play(
+    let told = play(
         "workload: cache, rate: 400/s, clients: 4, keys: 600, reads: 100%, value: 8KB, \
          layers: { l1: { group: cache, ttl: 300s } }, origin: { latency: 1ms }, \
          stampede: single-flight",
         &["--set", "groups.cache.config.maxmemory=5mb"],
     );
+    let (there, (ever, left, waited)) = (there(&told), copies(&told.ops));
+    let Told { report, last, .. } = told;
     let evicted = last.kept.expect("it tells of its keys").evicted as usize;
     let misses = measure(&report, "cache.misses.evicted") as usize;
-    let (ever, at_end, left, waited) = copies(&ops);
     assert!(evicted > 100 && misses > 50, "{evicted} {misses}: {}", report["measures"]);
-    assert_eq!(left - at_end, evicted, "each copy is there, or was evicted");
-    let read_again = evicted - (ever - at_end);
+    assert_eq!(left, there + evicted, "each copy is there, or was evicted");
+    let read_again = there + evicted - ever;
     assert!((misses - waited..=misses).contains(&read_again), "{misses} {waited} {read_again}");
     for none in ["cache.misses.lost", "cache.misses.gone", "cache.misses.expired"] {
         assert_eq!(measure(&report, none), 0.0, "{none}: {}", report["measures"]);
@@ -82,20 +87,19 @@ fn misses_of_evicted_copies_are_what_the_server_has_evicted() {
 #[test]
 #[ignore = "`just test-all`"]
 fn misses_of_expired_copies_are_what_the_server_has_expired() {
-    let Told { report, last, ops } = play(
+    let told = play(
         "workload: cache, rate: 400/s, clients: 4, keys: 100, reads: 100%, \
          layers: { l1: { group: cache, ttl: 300ms } }, origin: { latency: 1ms }, \
          stampede: single-flight",
         &[],
     );
+    let (there, (ever, left, waited)) = (there(&told), copies(&told.ops));
+    let Told { report, last, .. } = told;
     let expired = last.kept.expect("it tells of its keys").expired as usize;
     let misses = measure(&report, "cache.misses.expired") as usize;
-    let canaries = report["probe"]["canaries"].as_u64().unwrap() as usize;
-    let there = last.keys as usize - canaries;
-    let (ever, _, left, waited) = copies(&ops);
     assert!(expired > 300, "{expired}: {}", report["measures"]);
-    assert_eq!(left, expired + there, "each copy is there, or was over");
-    let read_again = expired + there - ever;
+    assert_eq!(left, there + expired, "each copy is there, or was over");
+    let read_again = there + expired - ever;
     assert!((misses - waited..=misses).contains(&read_again), "{misses} {waited} {read_again}");
     assert_eq!(measure(&report, "cache.misses.evicted"), 0.0, "{}", report["measures"]);
 }

@@ -180,7 +180,7 @@ const LOCKS: [&str; 13] = [
 ];
 
 /// `drill::caches` and `drill::counters` play them.
-pub const CACHES: [&str; 34] = [
+pub const CACHES: [&str; 36] = [
     "cache-aside",
     "cache-load-light",
     "cache-load-medium",
@@ -215,6 +215,8 @@ pub const CACHES: [&str; 34] = [
     "cache-eviction",
     "cache-eviction-comparison",
     "cache-expiry",
+    "cache-scale",
+    "cache-skew",
 ];
 
 /// For scenarios whose first step is all that happens, or whose other steps have time enough.

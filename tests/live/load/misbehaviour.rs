@@ -47,6 +47,24 @@ async fn refusals_are_fails_at_once_each_with_its_cause() {
     }
 }
 
+#[tokio::test]
+async fn what_was_refused_is_tried_again_as_often_as_the_load_has_it() {
+    for (retries, outcome) in [(1, Outcome::Fail(Cause::Loading)), (2, Outcome::Ok)] {
+        let asked = Arc::new(AtomicUsize::new(0));
+        // It refuses the first two.
+        let fake = Fake::start(move |_, words| match &*words[0] {
+            "SET" if asked.fetch_add(1, Ordering::SeqCst) < 2 => {
+                say("-LOADING Redis is loading the dataset in memory\r\n")
+            }
+            _ => say("+OK\r\n"),
+        })
+        .await;
+        let load = Load { retries, max_in_flight: 1, ..load(1.0, 0.0) };
+        let (_, left) = drill(&load, fake.address, Duration::from_millis(10)).await;
+        assert_eq!(only(&left), outcome, "{retries} retries");
+    }
+}
+
 /// A primary that is cut off from the majority serves no key, and tells the map as it was.
 #[tokio::test]
 async fn another_node_is_asked_when_one_says_that_the_cluster_is_down() {

@@ -8,8 +8,6 @@ pub(super) fn account(key: &str) -> String {
 
 /// A key in the slot of `key`, which may have a hash tag already.
 pub(in crate::load) fn beside(key: &str, what: &str) -> String {
-    match key.starts_with('{') {
-        true => format!("{key}:{what}"),
-        false => format!("{{{key}}}:{what}"),
-    }
+    // Servers take the first tag of a name.
+    if key.contains('{') { format!("{key}:{what}") } else { format!("{{{key}}}:{what}") }
 }
