@@ -6,10 +6,9 @@ use std::time::Duration;
 use crate::model::event::{CacheInfo, LocksInfo};
 use crate::model::{Nanos, NodeName, StepKind, Verdict};
 
-use super::cache::HitsByMemory;
 use super::finding::{Examples, Finding, Zero};
 use super::hidden::Hidden;
-use super::keepers::Keepers;
+use super::keepers::{HitsByMemory, Keepers};
 use super::locks::LockFigures;
 use super::parts::{History, ReadError};
 use super::recovery_point::{Failures, RecoveryPoints};

@@ -3,6 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::ideal::Order;
 use crate::model::Nanos;
 
@@ -79,4 +82,19 @@ impl Keepers {
             lost: all.lost || meets(&spans.lost),
         })
     }
+}
+
+/// Hits by how much memory there is, if copies are evicted in the order of their last use.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HitsByMemory {
+    /// The keys that make 100 %.
+    pub keys: u64,
+    /// The share of memory, and of the reads that came to the group those that would be hits, in
+    /// percent.
+    pub points: Vec<(f64, f64)>,
+}
+
+impl HitsByMemory {
+    /// The points of the table, in percent of the memory that there was.
+    pub const SHARES: [f64; 5] = [25.0, 50.0, 100.0, 200.0, 400.0];
 }

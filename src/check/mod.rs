@@ -52,7 +52,7 @@ mod stale;
 mod transactions;
 mod transfer;
 
-pub use cache::{Caches, HitsByMemory};
+pub use cache::Caches;
 pub use causal::Causality;
 pub use checker::{Checked, Checker, Context, Fault, OfLoad, OverTime, Sides, Windows};
 pub use conflicts::Conflicts;
@@ -64,7 +64,7 @@ pub use expiry::Expiries;
 pub use finding::{Example, Finding, Link, Proof, ProofAction, Zero};
 pub use hidden::Hidden;
 pub use ideal::{Order as EvictionOrder, Touch, belady, distances};
-pub use keepers::{Keepers, Room};
+pub use keepers::{HitsByMemory, Keepers, Room};
 pub use linear::{Call, Judged, Order, judge};
 pub use locks::{LockFigures, Locks, LocksOfStep, LocksWrong};
 pub use lost::LostWrites;

@@ -6,7 +6,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::model::catalogue::{self, ScenarioFacts};
-use crate::model::op::{Action, Cause, LockOp, Op, OpHead, Outcome, Purpose, RegisterOp, SetOp};
+use crate::model::event::CacheInfo;
+use crate::model::op::{
+    Action, CacheOp, Cause, FoundIn, LockOp, Op, OpHead, Outcome, Purpose, RegisterOp, SetOp,
+};
 use crate::model::{Nanos, Verdict, Workload};
 
 use super::per_key::PerKey;
@@ -427,8 +430,27 @@ fn every_checker_tells_measures_of_the_catalogue_and_a_finding_that_one_counts()
         let had = [LockOp::Acquire { token: 1, shared: false, got: Some(0) }, HELD];
         let had = had.map(|action| Op::new(9, Action::Lock(action), Nanos(1), Nanos(2)));
         let had = had.into_iter().filter(|_| workload == Workload::Lock);
-        let ops: Vec<Op> = groups.flat_map(on).chain(had).collect();
-        let context = Context { many_writers, ..whole() };
+        // What is left in a cache is known if somebody looks at the end.
+        let left = CacheOp::Read {
+            version: None,
+            from: FoundIn::Group,
+            asked: None,
+            kept: None,
+            met: None,
+        };
+        let left = Op::new(9, Action::Cache(left), Nanos(1), Nanos(2));
+        let left = Op { purpose: Purpose::Final, ..left };
+        let left = (workload == Workload::Cache).then_some(left);
+        let ops: Vec<Op> = groups.flat_map(on).chain(had).chain(left).collect();
+        let cache = CacheInfo {
+            old_for_ms: 0.0,
+            deletes: true,
+            entities: None,
+            guarded: false,
+            by_library: false,
+            copies: None,
+        };
+        let context = Context { many_writers, caches: vec![Some(cache)], ..whole() };
         let told = check(&[workload], &&ops[..], &context).unwrap();
         assert!(!told.findings.is_empty(), "{workload:?}");
         for finding in &told.findings {

@@ -20,9 +20,18 @@ const ADVICE: &[(&str, &str)] = &[
         "writes empty what is read: `write: through` leaves the new version in its place",
     ),
     (
+        "cache.misses.evicted",
+        "the servers have no room: more `maxmemory`, smaller copies (`format`), a `maxmemory-policy` \
+         that keeps what is read often",
+    ),
+    (
+        "cache.misses.lost",
+        "servers lost their data, or their role: replicas that are near, data on disk, or a warm cache \
+         before readers come back (`do: warm`)",
+    ),
+    (
         "cache.misses.gone",
-        "the servers have no room, or lost their data: more `maxmemory`, smaller copies (`format`), \
-         a policy that keeps what is read often",
+        "nobody can tell why these were gone: look at what was done to the servers then",
     ),
 ];
 

@@ -14,7 +14,7 @@ use crate::model::{Nanos, NodeName};
 
 use super::error::ReportError;
 use super::failover_fold::Election;
-use super::kept;
+use super::keepers;
 use super::record::Record;
 use super::series::EVERY;
 use super::step_record::StepRecord;
@@ -41,7 +41,7 @@ pub(super) fn checked(
         hidden: record.lag.not_there(),
         locks: record.info.loads.iter().map(|load| load.locks).collect(),
         caches: record.info.loads.iter().map(|load| load.cache).collect(),
-        keepers: kept::keepers(record, &|load| counted(record, load)),
+        keepers: keepers::keepers(record, &|load| counted(record, load)),
         faults: faults(record),
     };
     let rows = |wanted: &dyn Fn(OpHead) -> bool, hear: &mut dyn FnMut(&Op)| {

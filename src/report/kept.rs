@@ -4,40 +4,34 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::check::{EvictionOrder, Keepers, Room};
-use crate::model::event::{KeptStats, LoadInfo, NodeStats, Phase, Role};
-use crate::model::step::StepKind;
-use crate::model::{Nanos, NodeName, Workload};
-
-use super::data::Keeper;
-use super::record::Record;
+use crate::check::EvictionOrder;
+use crate::model::event::{KeptStats, NodeStats, Phase, Role};
+use crate::model::{Nanos, NodeName};
 
 /// Memory is to be free again so long after it should be.
 const RECOVERS: Duration = Duration::from_secs(5);
 /// What a server counted was so a moment before it was told.
-const TELLING: Duration = Duration::from_millis(500);
-/// A new role is seen so long after it was taken, or sooner.
-const SEEN: Duration = Duration::from_secs(1);
+pub(super) const TELLING: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Default)]
 pub(super) struct KeptFold {
-    loaded: bool,
-    nodes: BTreeMap<NodeName, Vec<Told>>,
-    groups: BTreeMap<String, Peak>,
+    pub loaded: bool,
+    pub nodes: BTreeMap<NodeName, Vec<Told>>,
+    pub groups: BTreeMap<String, Peak>,
 }
 
 #[derive(Clone, Debug)]
-struct Told {
-    at: Nanos,
-    used: u64,
-    kept: KeptStats,
+pub(super) struct Told {
+    pub at: Nanos,
+    pub used: u64,
+    pub kept: KeptStats,
 }
 
 /// The most that the primaries of a group had at once.
 #[derive(Clone, Copy, Debug, Default)]
-struct Peak {
-    keys: u64,
-    bytes: u64,
+pub(super) struct Peak {
+    pub keys: u64,
+    pub bytes: u64,
 }
 
 impl KeptFold {
@@ -63,7 +57,7 @@ impl KeptFold {
         }
     }
 
-    fn told(&self, node: &NodeName) -> &[Told] {
+    pub fn told(&self, node: &NodeName) -> &[Told] {
         self.nodes.get(node).map_or(&[], |all| all)
     }
 }
@@ -74,13 +68,13 @@ fn pairs(all: &[Told]) -> impl Iterator<Item = (&Told, &Told)> {
     pairs.filter(|(before, after)| before.kept.run == after.kept.run)
 }
 
-fn sum(all: &[Told], of: fn(&KeptStats) -> u64) -> u64 {
+pub(super) fn sum(all: &[Told], of: fn(&KeptStats) -> u64) -> u64 {
     pairs(all).map(|(before, after)| of(&after.kept).saturating_sub(of(&before.kept))).sum()
 }
 
 /// What a server was stopped by for longest when it let keys go, and for how many milliseconds. None
 /// if it did not watch that.
-fn stall(all: &[Told]) -> Option<(String, u64)> {
+pub(super) fn stall(all: &[Told]) -> Option<(String, u64)> {
     let kinds = all.iter().filter_map(|told| told.kept.stalls_ms.as_ref());
     let is_letting_go = |kind: &str| kind.starts_with("eviction-") || kind.starts_with("expire-");
     let none = all.iter().any(|told| told.kept.stalls_ms.is_some()).then(|| (String::new(), 0));
@@ -91,7 +85,7 @@ fn stall(all: &[Told]) -> Option<(String, u64)> {
 
 /// Of the memory that was used beyond a limit when that was set, the share that was free 5 s later, or
 /// at the limit's end, in percent: the worst.
-fn below_limit(all: &[Told]) -> Option<f64> {
+pub(super) fn below_limit(all: &[Told]) -> Option<f64> {
     let share = |(at, (before, after)): (usize, (&Told, &Told))| {
         let limit = after.kept.limit_bytes;
         let is_new = limit > 0 && (before.kept.limit_bytes == 0 || before.kept.limit_bytes > limit);
@@ -109,7 +103,7 @@ fn below_limit(all: &[Told]) -> Option<f64> {
 
 /// Of the memory that keys took at most, the share that was free at the end, 5 s after the last one's
 /// time was over, in percent. None of a server that had hardly any.
-fn after_deadlines(all: &[Told]) -> Option<f64> {
+pub(super) fn after_deadlines(all: &[Told]) -> Option<f64> {
     /// What a server needs for itself changes by less.
     const WORTH_TELLING: u64 = 256 << 10;
     let data = |told: &Told| told.kept.data_bytes;
@@ -122,67 +116,8 @@ fn after_deadlines(all: &[Told]) -> Option<f64> {
     Some((1.0 - left as f64 / taken as f64).max(0.0) * 100.0)
 }
 
-fn recovered(record: &Record, node: &NodeName, all: &[Told]) -> Option<f64> {
-    let expires = |load: &LoadInfo| load.group == node.group && load.workload == Workload::Expiry;
-    let expired = record.info.loads.iter().any(expires).then(|| after_deadlines(all)).flatten();
-    [below_limit(all), expired].into_iter().flatten().reduce(f64::min)
-}
-
-/// A row for each server that watched for how long its own work stopped it.
-pub(super) fn rows(record: &Record) -> Vec<Keeper> {
-    let row = |(node, all): (&NodeName, &Vec<Told>)| {
-        let (stalled_by, stall_ms) = stall(all)?;
-        Some(Keeper {
-            node: node.clone(),
-            limit_bytes: all.iter().map(|told| told.kept.limit_bytes).max().filter(|n| *n > 0),
-            used_max_bytes: all.iter().map(|told| told.used).max()?,
-            evicted: sum(all, |kept| kept.evicted),
-            expired: sum(all, |kept| kept.expired),
-            stall_ms: stall_ms as f64,
-            stalled_by: Some(stalled_by).filter(|kind| !kind.is_empty()),
-            recovered: recovered(record, node, all),
-        })
-    };
-    record.kept.nodes.iter().filter_map(row).collect()
-}
-
-/// What checkers are told of the servers that keep the keys of loads.
-pub(super) fn keepers(record: &Record, counted: &dyn Fn(&LoadInfo) -> Vec<NodeName>) -> Keepers {
-    let mut keepers = Keepers::default();
-    let loads = &record.info.loads;
-    for (number, load) in (0..).zip(loads) {
-        if !load.workload.expires() || !record.kept.loaded {
-            continue;
-        }
-        let nodes = counted(load);
-        for (index, node) in (0..).zip(&nodes) {
-            let all = record.kept.told(node);
-            evictions(all).for_each(|span| keepers.add_evicted((number, index), span));
-            losses(record, node).for_each(|span| keepers.add_lost((number, index), span));
-        }
-        let Some(peak) = record.kept.groups.get(&load.group) else { continue };
-        let of_node = |node: &NodeName| {
-            let all = record.kept.told(node);
-            let before = all.first().map_or(0, |told| told.kept.evicted);
-            before + sum(all, |kept| kept.evicted)
-        };
-        let policy = nodes.iter().find_map(|node| record.kept.told(node).last());
-        keepers.add_room(
-            number,
-            Room {
-                keys: peak.keys,
-                bytes: peak.bytes,
-                evicted: nodes.iter().map(of_node).sum(),
-                order: policy.and_then(|told| order(&told.kept.policy)),
-                alone: loads.iter().filter(|other| other.group == load.group).count() == 1,
-            },
-        );
-    }
-    keepers
-}
-
 /// By the word of `maxmemory-policy`. `allkeys-random` has none.
-fn order(policy: &str) -> Option<EvictionOrder> {
+pub(super) fn order(policy: &str) -> Option<EvictionOrder> {
     match policy.rsplit_once('-')?.1 {
         "lru" => Some(EvictionOrder::Lru),
         "lfu" => Some(EvictionOrder::Lfu),
@@ -192,32 +127,11 @@ fn order(policy: &str) -> Option<EvictionOrder> {
 }
 
 /// When it evicted keys. What it had when it was asked first may have gone at any time before.
-fn evictions(all: &[Told]) -> impl Iterator<Item = (Nanos, Nanos)> {
+pub(super) fn evictions(all: &[Told]) -> impl Iterator<Item = (Nanos, Nanos)> {
     let before =
         all.first().filter(|told| told.kept.evicted > 0).map(|told| (Nanos::ZERO, told.at));
     let more = pairs(all).filter(|(before, after)| before.kept.evicted < after.kept.evicted);
     before.into_iter().chain(more.map(|(before, after)| (before.at - TELLING, after.at)))
-}
-
-/// When the node may have lost what it had: it was started anew, emptied by a step, or replaced by one
-/// that lacked some of it.
-fn losses(record: &Record, node: &NodeName) -> impl Iterator<Item = (Nanos, Nanos)> {
-    let all = record.kept.told(node).windows(2);
-    let anew = all.filter(|pair| pair[0].kept.run != pair[1].kept.run);
-    let anew: Vec<_> = anew.map(|pair| (pair[0].at - TELLING, pair[1].at)).collect();
-    let ns = |ms: f64| Nanos((ms * 1e6) as u64);
-    // What goes for want of memory is evicted, and servers count that.
-    let empties = record
-        .steps
-        .iter()
-        .filter(|step| step.effects().empties && step.info.kind != StepKind::MemoryPressure);
-    let hits = empties.flat_map(|step| &step.hits).filter(|hit| hit.node == *node);
-    let emptied: Vec<_> =
-        hits.map(|hit| (ns(hit.at_ms), hit.undone_ms.map_or(ns(hit.at_ms), ns) + SEEN)).collect();
-    let elections = record.failovers.elections().iter();
-    let over = elections.filter(|one| one.over.contains(node) || one.to == *node);
-    let replaced: Vec<_> = over.map(|one| (one.at - SEEN, one.at + SEEN)).collect();
-    anew.into_iter().chain(emptied).chain(replaced)
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ pub mod html;
 mod instances;
 pub mod json;
 mod judge;
+mod keepers;
 mod kept;
 mod lag;
 mod links;
@@ -252,7 +253,7 @@ fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: H
             load.by_memory = Some(hits);
         }
     }
-    let keepers = kept::rows(&record);
+    let keepers = keepers::rows(&record);
     let traffic = record.traffic.done();
     let links = link_rows(&record, traffic.as_ref(), history.tally.as_ref());
     let (sync, resolutions) = (record.lag.rows(&record.carried), record.lag.resolutions());

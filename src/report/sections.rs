@@ -393,7 +393,7 @@ fn memory(r: &Report) -> Table {
         r.loads.iter().filter_map(|load| Some((&*load.name, with(load)?))).collect();
     let mut columns = vec![Column::text("cache of"), Column::figure("keys")];
     let shares = HitsByMemory::SHARES.map(|share| Unit::Percent.show(share));
-    columns.extend(shares.iter().map(|share| Column::figure(share)));
+    columns.extend(shares.iter().map(Column::figure));
     let row = |(name, hits): &(&str, HitsByMemory)| {
         let shares = HitsByMemory::SHARES.map(|share| {
             let point = hits.points.iter().find(|(at, _)| *at == share);

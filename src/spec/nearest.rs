@@ -17,7 +17,7 @@ pub fn advice(what: &str, name: &str, known: &[&str]) -> String {
         .map_or_else(String::new, |near| format!("did you mean `{near}`? "));
     match known.len() {
         0 => format!("there are no {what}"),
-        1..=40 => format!("{guess}known {what}: {}", known.join(", ")),
+        1..=60 => format!("{guess}known {what}: {}", known.join(", ")),
         _ => guess.trim_end().to_owned(),
     }
 }

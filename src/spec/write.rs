@@ -6,6 +6,7 @@
 use std::fmt::Display;
 
 use super::cache::{Cache, Layer, Place};
+use super::expiry::Expiry;
 use super::lock::{Lock, LockBy, LockKind};
 use super::quantity::{Bandwidth, Bytes, PerSecond, Percent, Rates, Sizes, Time, Times};
 use super::scenario::{ClientKind, Distribution, Load, MinReplicas, Scenario, Transfers, Wait};
@@ -221,6 +222,9 @@ fn load(out: &mut Lines, load: &Load) {
     if let Some(of_load) = &load.cache {
         cache(out, of_load, load);
     }
+    if let Some(of_load) = &load.expiry {
+        expiry(out, of_load);
+    }
     let of_layer = |cache: &Cache| cache.layers.iter().any(|layer| layer.place == Place::Group);
     match groups {
         _ if load.cache.as_ref().is_some_and(of_layer) => {}
@@ -277,6 +281,18 @@ fn load(out: &mut Lines, load: &Load) {
         out.key("min-replicas-to-write", to_write);
         out.key_if("min-replicas-max-lag", max_lag.map(|lag| Time::secs(lag.into())));
     }
+}
+
+fn expiry(out: &mut Lines, expiry: &Expiry) {
+    let (least, most) = expiry.lives;
+    out.inside("expiry", |out| {
+        out.key("lives", Times(Time(least), Time(most)));
+        out.key("together", Time(expiry.together));
+        out.key("looked", Percent::of(expiry.looked));
+        // Where clients know no replicas it may not be written.
+        out.key_if("replicas", (expiry.replicas > 0.0).then(|| Percent::of(expiry.replicas)));
+        out.key("every", Time(expiry.every));
+    });
 }
 
 fn cache(out: &mut Lines, cache: &Cache, load: &Load) {

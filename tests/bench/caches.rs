@@ -167,9 +167,9 @@ fn last_push() -> Result<f64, Box<dyn std::error::Error>> {
             std::thread::spawn(move || {
                 waiting.wait();
                 let mut bytes = [0; 4096];
-                let all = links.into_iter();
-                let heard: Result<(), std::io::Error> =
-                    all.map(|mut link| until(&mut link, b"entity\r\n", &mut bytes)).collect();
+                let mut all = links.into_iter();
+                let heard =
+                    all.try_for_each(|mut link| until(&mut link, b"entity\r\n", &mut bytes));
                 let _ = tell.send(heard.map(|()| Instant::now()));
             })
         };
@@ -263,7 +263,7 @@ fn reads(n: u64) -> Vec<Op> {
     let version = 1 + (turn + 20) / 20;
     let mut all = Vec::new();
     if turn.is_multiple_of(20) {
-        all.push(op(CacheOp::Write { version, at: Nanos(at + 50) }, 0, 100));
+        all.push(op(CacheOp::Write { version, at: Nanos(at + 50), commands: None }, 0, 100));
         let (asked, kept) = (Some((Nanos(at + 110), Nanos(at + 190))), Some(Nanos(u64::MAX)));
         let from = FoundIn::Origin;
         let read = CacheOp::Read { version: Some(version), from, asked, kept, met: None };

@@ -1,6 +1,5 @@
 //! What was done with one entity.
 
-use super::warming::Warmed;
 use crate::check::parts::Kept;
 use crate::model::Nanos;
 use crate::model::op::{Action, CacheOp, Ended, FoundIn, Op, Outcome, Purpose};
@@ -38,8 +37,6 @@ pub struct Entity {
     pub(super) coded: Coded,
     /// For how long reads and writes that ended ok took, in nanoseconds, from sent to done.
     pub(super) worked: u64,
-    /// When its own group had no copy at the end, and which server said so.
-    pub(super) absent: Option<(Nanos, Option<u16>)>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -120,6 +117,18 @@ pub(super) struct Held {
     pub(super) in_host: bool,
 }
 
+/// An entity that a step wanted to have a copy.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Warmed {
+    pub(super) load: u8,
+    pub(super) step: u32,
+    pub(super) from: Nanos,
+    pub(super) to: Nanos,
+    pub(super) has: bool,
+    /// The version of the copy that was made, and until when it may be served.
+    pub(super) left: Option<(u64, Nanos)>,
+}
+
 /// A process did not ask the group from when until when.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Guarded {
@@ -162,6 +171,12 @@ impl Entity {
         })
     }
 
+    /// When its own group had no copy at the end, and which server said so.
+    pub(super) fn absent(&self) -> Option<(Nanos, Option<u16>)> {
+        let read = self.last.iter().find(|read| read.from == FoundIn::Group)?;
+        (read.is_ok && read.version.is_none()).then_some((read.sent, read.by))
+    }
+
     /// Acknowledged writes that are lost: the origin has neither them nor anything newer.
     pub(super) fn lost(&self) -> usize {
         let there = self.writes.iter().map(|write| write.version);
@@ -187,16 +202,10 @@ impl Kept for Entity {
 
     fn keep(&mut self, op: &Op) {
         let Action::Cache(action) = op.action else { return };
-        if op.purpose == Purpose::Final {
-            let is_there = matches!(action, CacheOp::Read { version: Some(_), .. });
-            let is_absent = op.outcome == Outcome::Ok && !is_there;
-            self.absent = is_absent.then_some((op.sent, op.by));
-            return;
-        }
         let (is_ok, process) = (op.outcome == Outcome::Ok, op.process);
         let overloaded = Outcome::Fail(crate::model::op::Cause::Overloaded);
         self.refused += u64::from(op.outcome == overloaded);
-        if is_ok && op.purpose != Purpose::Beside {
+        if is_ok && matches!(op.purpose, Purpose::Load | Purpose::Fill) {
             self.worked += op.done.since(op.sent).as_nanos() as u64;
         }
         match action {
@@ -221,9 +230,13 @@ impl Kept for Entity {
                     Purpose::Fill => self.warmed.push(read),
                     Purpose::Beside => self.beside.push(read),
                     Purpose::Load => self.reads.push(read),
-                    Purpose::Final if from == FoundIn::Group => self.last.push(read),
-                    // A final read that nobody answered says nothing of where it was.
-                    Purpose::Final => self.last.extend((!is_ok).then_some(read)),
+                    Purpose::Final => match from {
+                        FoundIn::Group | FoundIn::NearGroup => self.last.push(read),
+                        // A final read that nobody answered says nothing of where it was.
+                        FoundIn::Process | FoundIn::Host | FoundIn::Origin | FoundIn::Other => {
+                            self.last.extend((!is_ok).then_some(read));
+                        }
+                    },
                 }
             }
             CacheOp::Held { version, ended, in_host } => {

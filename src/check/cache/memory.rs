@@ -4,14 +4,11 @@
 //! Only reads that came to the group count. A copy that expired, was deleted or was lost with a
 //! server could not have been found in a memory of any size: the next one is another object.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::entity::{Entity, Put, Read};
 use super::misses::{Miss, Why};
 use crate::check::checker::{Checked, Context};
 use crate::check::ideal::{Order, Touch, belady, distances, held, most_of_sizes};
-use crate::check::keepers::Room;
+use crate::check::keepers::{HitsByMemory, Room};
 use crate::model::Nanos;
 use crate::model::event::CacheInfo;
 use crate::model::op::FoundIn;
@@ -51,21 +48,6 @@ struct Event {
     what: What,
     /// When the copy's own time ends.
     ends: Nanos,
-}
-
-/// Hits by how much memory there is, if copies are evicted in the order of their last use.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct HitsByMemory {
-    /// The keys that make 100 %.
-    pub keys: u64,
-    /// The share of memory, and of the reads that came to the group those that would be hits, in
-    /// percent.
-    pub points: Vec<(f64, f64)>,
-}
-
-impl HitsByMemory {
-    /// The points of the table, in percent of the memory that there was.
-    pub const SHARES: [f64; 5] = [25.0, 50.0, 100.0, 200.0, 400.0];
 }
 
 #[derive(Debug, Default)]
@@ -164,7 +146,7 @@ impl Memory {
         (load, puts): (u8, &[Put]),
         context: &Context,
     ) {
-        let (Some(last), Some((sent, by)), Some(put)) = (last, entity.absent, puts.last()) else {
+        let (Some(last), Some((sent, by)), Some(put)) = (last, entity.absent(), puts.last()) else {
             return;
         };
         let is_deleted = entity.writes.last().is_some_and(|write| write.at >= put.asked);

@@ -32,7 +32,6 @@ use super::parts::{self, HELD, History, Keys, ReadError};
 
 use entity::Entity;
 use figures::Figures;
-pub use memory::HitsByMemory;
 use over::Over;
 
 /// Judges every entity.

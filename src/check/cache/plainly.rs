@@ -204,7 +204,9 @@ fn gone(ops: &[Op]) -> [f64; 5] {
         };
         let from_group = reads.iter().filter(|read| {
             let older = read.version.is_some_and(|version| version < write.version);
-            read.is_ok()
+            // Those who watch a library's cache find something there too.
+            matches!(read.op.purpose, Purpose::Load | Purpose::Beside)
+                && read.op.outcome == Outcome::Ok
                 && matches!(read.from, FoundIn::Group | FoundIn::NearGroup)
                 && older
                 && read.op.sent.0 > done

@@ -24,18 +24,6 @@ pub(super) struct Warmings {
     reads: Vec<(u8, Nanos, bool)>,
 }
 
-/// An entity that a step wanted to have a copy.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Warmed {
-    pub(super) load: u8,
-    pub(super) step: u32,
-    pub(super) from: Nanos,
-    pub(super) to: Nanos,
-    pub(super) has: bool,
-    /// The version of the copy that was made, and until when it may be served.
-    pub(super) left: Option<(u64, Nanos)>,
-}
-
 impl Warmings {
     pub(super) fn add(&mut self, entity: &Entity) {
         for one in &entity.wanted {

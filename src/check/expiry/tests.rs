@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::check::checker::Fault;
 use crate::model::Nanos;
+use crate::model::StepKind;
 use crate::model::op::{Action, Cause, ExpiryOp, Op, Outcome};
 
 const MS: u64 = 1_000_000;
@@ -56,6 +57,7 @@ fn a_key_that_goes_too_soon_is_found_unless_a_step_explains_it() {
     assert!(found.findings[0].examples[0].text.contains("was gone by"), "{found:?}");
     let fault = |loses_writes, moves_clocks, from: u64| Fault {
         step: 0,
+        kind: StepKind::Kill,
         text: String::new(),
         from: Nanos(from * MS),
         until: Some(Nanos((from + 100) * MS)),

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::bulk::{Changed, Job};
 use super::origin::Origin;
-use super::warming::Warming;
+use super::wanted::Warming;
 use super::watched::Writes;
 use crate::log::OrUnheard;
 use crate::model::op::Cause;

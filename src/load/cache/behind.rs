@@ -18,15 +18,18 @@ use crate::spec::cache::FoundBy;
 impl Process {
     /// The group's copy, if it has one that can be read. What nobody tells is none.
     pub(super) async fn in_group(&self, entity: &Entity) -> Option<Found> {
-        self.look(entity).await.ok().flatten()
+        self.look(entity).await.ok().and_then(|(found, _)| found)
     }
 
-    /// The same. What cannot be read is none.
+    /// The same, and which node told. What cannot be read is none.
     ///
     /// Errors: nobody told.
-    pub(super) async fn look(&self, entity: &Entity) -> Result<Option<Found>, Cause> {
+    pub(super) async fn look(
+        &self,
+        entity: &Entity,
+    ) -> Result<(Option<Found>, Option<u16>), Cause> {
         if !self.far {
-            return Ok(None);
+            return Ok((None, None));
         }
         let answer = match self.cache.invalidate.found_by() {
             FoundBy::Generation => versioned::look(self, entity).await?,
@@ -34,7 +37,7 @@ impl Process {
                 self.send(entity.slot, of("GET", &entity.key).into(), text).await?
             }
         };
-        Ok(self.found_by(entity, &answer))
+        Ok((self.found_by(entity, &answer), answer.by))
     }
 
     /// Under which name the entity's copy is left, if that is known.

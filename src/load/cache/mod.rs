@@ -21,7 +21,7 @@
 //! - `bulk`: what somebody changes past the users; `sweep`: all copies compared with the origin.
 //! - `servers`, `guard`: how a process asks the servers of a group; a circuit breaker before them.
 //! - `near_group`: a layer in a group that stands before the farthest one.
-//! - `warming`: copies that steps have made before anybody asks.
+//! - `wanted`, `warming`: copies that steps have made before anybody asks.
 //! - `library`: the cache of somebody else's library, and its way to the origin; `looks`: reads that
 //!   watch it; `watched`: what is known of its copies from that.
 //! - `lives`: from when until when a process could answer with which copies.
@@ -58,6 +58,7 @@ mod servers;
 mod sweep;
 mod tags;
 mod versioned;
+mod wanted;
 mod warming;
 mod watched;
 

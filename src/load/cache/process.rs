@@ -22,7 +22,7 @@ use super::found::Flight;
 use super::guard::Guard;
 use super::origin::Origin;
 use super::servers::{NearGroup, Servers};
-use super::warming::Warming;
+use super::wanted::Warming;
 use crate::load::Targets;
 use crate::load::client::{ClientOptions, Front, Listener, Noted};
 use crate::log::OrUnheard;

@@ -84,8 +84,11 @@ impl Client for Repository {
         let (process, trace) = (&self.process, Rc::new(Trace::default()));
         match form {
             Form::Last(entity) => match self.near_group() {
-                Some(group) => last(near_group::look(group, process, entity).await, entity),
-                None => last(process.look(entity).await, entity),
+                Some(group) => {
+                    let looked = near_group::look(group, process, entity).await;
+                    last(looked.map(|found| (found, None)), FoundIn::NearGroup, entity)
+                }
+                None => last(process.look(entity).await, FoundIn::Group, entity),
             },
             Form::Read(entity) | Form::Warm(entity) => {
                 let patience = match form {
@@ -172,16 +175,18 @@ fn entity(doing: &Doing<'_>) -> Entity {
     }
 }
 
-/// What the group has at the end.
-fn last(found: Result<Option<Found>, Cause>, entity: &Entity) -> Answer {
-    let (outcome, found) = match found {
-        Ok(found) => (Outcome::Ok, found),
-        Err(cause) => (Outcome::Fail(cause), None),
+/// What a group has at the end.
+fn last(
+    looked: Result<(Option<Found>, Option<u16>), Cause>,
+    from: FoundIn,
+    entity: &Entity,
+) -> Answer {
+    let (outcome, (found, by)) = match looked {
+        Ok(looked) => (Outcome::Ok, looked),
+        Err(cause) => (Outcome::Fail(cause), (None, None)),
     };
-    let (from, met) = (FoundIn::Group, None);
-    let nothing = CacheOp::Read { version: None, from, asked: None, kept: None, met };
+    let nothing = CacheOp::Read { version: None, from, asked: None, kept: None, met: None };
     let told = found.map_or(nothing, |found| found.told(entity, None));
-    let by = found.and_then(|found| found.by);
     Answer { told: ReplyValue::Found(Action::Cache(told)), by, ..Answer::of(outcome) }
 }
 

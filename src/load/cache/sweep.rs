@@ -46,7 +46,7 @@ async fn compare(process: &Process) -> Result<u64, Cause> {
             Some(group) => near_group::look(group, process, &entity).await?,
             None => None,
         };
-        let found = [process.look(&entity).await?, nearer].into_iter().flatten();
+        let found = [process.look(&entity).await?.0, nearer].into_iter().flatten();
         let copies = found.map(|found| found.copy).filter(|copy| copy.id == id);
         Ok(copies.filter(|copy| copy.version < there).count() as u64)
     };

@@ -566,7 +566,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
     &[Expires], "have a step limit memory (`memory-pressure`) for 5 s, or keys expire 5 s before the end" => {
         "memory.recovered" Percent Higher
             "memory beyond a new limit, or of keys whose time is over, that was free 5 s later"
-            .side_by_side().headline("Memory free again", &[]);
+            .side_by_side().headline("Memory free again", &[]).if_known();
     }
     &[Workload(Workload::Cache)], "let copies expire while several clients read them" => {
         "stampede.computations.max" Count Lower

@@ -144,7 +144,8 @@ fn a_snapshot_brings_old_copies_back() {
         let steps = format!(
             "timeline=[{save}{{ at: 1500ms, do: restart, target: cache/0/0, data: kept }}]"
         );
-        let report = play_on("standalone", keys, &["--set", &steps, "--set", "settle=2s"]);
+        let args = ["--set", &steps, "--set", "settle=2s", "--set", "loads.app.keys=200"];
+        let report = play_on("standalone", keys, &args);
         assert_eq!(measure(&report, "cache.impossible"), 0.0, "{}", report["findings"]);
         measure(&report, "cache.stale.late")
     };

@@ -24,11 +24,11 @@ fn play(load: &str, args: &[&str]) -> Told {
     let place = Place::new();
     let ran = place.play(&text, args);
     assert!(matches!(ran.code, Some(0 | 2)), "{load}: {}{}", ran.out, ran.err);
-    let told = events(&place.folder()).into_iter().filter_map(|event| match event.kind {
+    let mut told = events(&place.folder()).into_iter().filter_map(|event| match event.kind {
         EventKind::Stats { nodes, .. } => nodes.into_iter().next(),
         _ => None,
     });
-    let last = told.last().expect("the server was asked");
+    let last = told.next_back().expect("the server was asked");
     let (report, ops) = (place.report(), place.ops());
     place.assert_nothing_left();
     Told { report, last, ops }

@@ -33,6 +33,7 @@ faulty! {
     topology_external
     topology_external_alone
     scenario_caches
+    scenario_emptied
     scenario_loads
     scenario_workloads
     scenario_locks

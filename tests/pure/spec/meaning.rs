@@ -327,6 +327,7 @@ const EVERY_WORKLOAD: &str = "name: every\ntopology: ./two.yaml\nloads:
   swaps: { group: new, workload: cas, rate: 1/s, shares: app, instances: 3, connections: 2 }
   both: { workload: dual-write, groups: [new, old], rate: 1/s }
   users: { workload: cache, rate: 1/s, guard: breaker, absent: 1%, format: cbor+lz4, layers: { l1: { in: process }, l2: { group: new } } }
+  ends: { group: new, workload: expiry, rate: 1/s, expiry: { lives: 200ms..1s, looked: 50% } }
   takes: { group: new, workload: lock, rate: 1/s, lock: { kind: mutex-wait, extend: 500ms, accounts: old } }
   leaves: { group: new, workload: lock, rate: 1/s, lock: { kind: fenced, abandon: 10% } }
   two: { group: new, workload: lock, rate: 1/s, lock: { take: 2, deadlock: detect } }
@@ -335,6 +336,7 @@ const EVERY_WORKLOAD: &str = "name: every\ntopology: ./two.yaml\nloads:
 const MOVES_AND_KILLS: &str = "timeline:
   - { at: 5s, do: drain, group: new, shard: 0 }
   - { at: 9s, do: kill, group: new, target: random primary }
+  - { at: 9s, do: warm, load: users }
 ";
 
 const TIED: &str = "name: tied

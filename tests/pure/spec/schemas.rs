@@ -47,6 +47,7 @@ const SCENARIO: &[(&str, &str)] = &[
     ("/$defs/TransferMap", "{ loads: { a: { transfer: { zzz: 1 } } } }"),
     ("/$defs/LockMap", "{ loads: { a: { lock: { zzz: 1 } } } }"),
     ("/$defs/LayerMap", "{ loads: { a: { layers: { l1: { zzz: 1 } } } } }"),
+    ("/$defs/ExpiryMap", "{ loads: { a: { expiry: { zzz: 1 } } } }"),
     ("/$defs/OriginMap", "{ loads: { a: { origin: { zzz: 1 } } } }"),
     ("/$defs/AdapterMap", "{ loads: { a: { client: { zzz: 1 } } } }"),
     ("/$defs/ProbeMap", "{ probe: { zzz: 1 } }"),
