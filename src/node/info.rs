@@ -101,7 +101,10 @@ impl Info {
 
     /// What keys and values take, in bytes, without what the server itself needs.
     pub fn data_bytes(&self) -> Option<u64> {
-        self.number("used_memory_dataset")
+        let (data, used) = (self.number("used_memory_dataset")?, self.used_memory()?);
+        // A server takes what it reckons with for itself from what is used. While it has next to no
+        // keys that may be less than nothing, and it tells a number that has wrapped around.
+        Some(if data > used { 0 } else { data })
     }
 
     /// Keys of database 0. A server leaves the line out if there are none.
@@ -184,6 +187,14 @@ mod tests {
         let online = |at: &str| info.has_online(at.parse().unwrap());
         assert!(online("127.0.0.2:7000") && !online("127.0.0.2:700"));
         assert!(!online("127.0.0.3:7000") && !online("127.0.0.4:7000"));
+    }
+
+    #[test]
+    fn data_that_is_less_than_nothing_is_none() {
+        let data = |data: u64| {
+            Info::parse(&format!("used_memory:900\r\nused_memory_dataset:{data}\r\n")).data_bytes()
+        };
+        assert_eq!((data(700), data(u64::MAX - 50)), (Some(700), Some(0)));
     }
 
     #[test]
