@@ -285,3 +285,14 @@ fn the_programs_on_redis_py_need_the_same_library() {
     let needs = |of: &str| read(format!("{of}/redis-py/requirements.txt"));
     assert_eq!(needs("adapters"), needs("replicators"));
 }
+
+/// What checkers may find is listed where a scenario can have it reported.
+#[test]
+fn the_page_of_scenarios_lists_all_that_can_be_reported() {
+    let page = include_str!("../../docs/scenarios.md");
+    let row = page.lines().find(|line| line.starts_with("| `reported` |")).unwrap();
+    let missing: Vec<&str> = redrill::model::catalogue::judged()
+        .filter(|name| !row.contains(&format!("`{name}`")))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
