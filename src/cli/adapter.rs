@@ -99,6 +99,7 @@ async fn carry_out(mut connection: ClusterConnection, work: &Work) -> Came {
         | Work::Extend { .. }
         | Work::Release { .. }
         | Work::Read { .. }
+        | Work::Writing { .. }
         | Work::Invalidate { .. }
         | Work::Write { .. } => {
             return Came::Fail("this adapter does not offer that".to_owned());

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::bulk::{Changed, Job};
+use super::invalidation::bulk::{Changed, Job};
+use super::library::watched::Writes;
 use super::origin::Origin;
-use super::wanted::Warming;
-use super::watched::Writes;
+use super::warming::wanted::Warming;
 use crate::log::OrUnheard;
 use crate::model::op::Cause;
 use crate::spec::cache::Chosen;

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use rand::RngExt;
 
-use super::entity::{Copy, Entity, is_token};
+use super::copy::entity::{Copy, Entity, is_token};
+use super::copy::put::{put, took};
 use super::found::{Found, Trace};
-use super::lock::LEASE;
+use super::invalidation::versioned;
 use super::process::Process;
-use super::put::{put, took};
 use super::replies::{any, text};
-use super::versioned;
+use super::stampede::lock::LEASE;
 use crate::load::client::{Answer, Commands, Noted, Read, ReplyValue, of};
 use crate::model::op::{Action, CacheOp, Cause, FoundIn, Outcome};
 use crate::spec::cache::FoundBy;

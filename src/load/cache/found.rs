@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use futures::future::{LocalBoxFuture, Shared};
 
-use super::entity::{Copy, Entity};
+use super::copy::entity::{Copy, Entity};
 use super::origin::Wrote;
 use crate::model::Nanos;
 use crate::model::op::{CacheOp, Cause, FoundIn};

@@ -3,18 +3,19 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::entity::{Copy, Entity};
+use super::copy::entity::{Copy, Entity};
 use super::found::{Found, Trace};
-use super::near_group::Asked;
+use super::invalidation::{bulk, change, news};
+use super::layer::near_group;
+use super::layer::servers::NearGroup;
 use super::process::{Of, Process};
-use super::servers::NearGroup;
-use super::{bulk, change, early, flight, lease, lock, near_group, news, refresh, sweep, warming};
+use super::{reading, sweep, warming};
 use crate::load::Targets;
 use crate::load::client::{Answer, Client, ClientOptions, Front, Noted, ReplyValue};
 use crate::load::workload::Doing;
+use crate::model::Clock;
 use crate::model::op::{Access, Action, CacheOp, Cause, FoundIn, Outcome, Purpose};
-use crate::model::{Clock, Nanos};
-use crate::spec::cache::{Naming, Stampede, Without, Write};
+use crate::spec::cache::{Naming, Write};
 
 /// That of one instance.
 pub(crate) struct Repository {
@@ -66,6 +67,45 @@ impl Repository {
     fn front(&self) -> &Front {
         &self.near_group().map_or(&self.process.servers, |near| &near.servers).front
     }
+
+    /// What a group has at the end.
+    async fn look(&self, entity: &Entity) -> Answer {
+        match self.near_group() {
+            Some(group) => {
+                let looked = near_group::look(group, &self.process, entity).await;
+                last(looked.map(|found| (found, None)), FoundIn::NearGroup, entity)
+            }
+            None => last(self.process.look(entity).await, FoundIn::Group, entity),
+        }
+    }
+
+    async fn read(&self, entity: &Entity, patience: Duration) -> Answer {
+        let (process, trace) = (&self.process, Rc::new(Trace::default()));
+        let reading = process.unless_restarted(reading::read(process, entity, &trace));
+        let ended = tokio::time::timeout(patience, reading).await;
+        let asked = trace.asked.get();
+        // Where it is from a process, no server answered.
+        let (by, told) = match &ended {
+            Ok(Some(Ok(found))) => (found.by, found.told(entity, asked)),
+            Ok(Some(Err(_)) | None) | Err(_) => {
+                let (from, met) = (FoundIn::Origin, entity.met.get());
+                (None, CacheOp::Read { version: None, from, asked, kept: None, met })
+            }
+        };
+        let ended = ended.map(|ended| ended.map(|ended| ended.map(drop)));
+        Answer { by, ..answer(ended, told) }
+    }
+
+    async fn write(&self, entity: &Entity) -> Answer {
+        let (process, trace) = (&self.process, Trace::default());
+        let writing = process.unless_restarted(write(process, entity, &trace));
+        let ended = tokio::time::timeout(process.timeout, writing).await;
+        let (version, at) = trace.wrote.of(entity.id);
+        let commands = Some(trace.commands.get());
+        let answer = answer(ended, CacheOp::Write { version, at, commands });
+        process.note_changed(&trace, answer.outcome, |id| id != entity.id);
+        answer
+    }
 }
 
 impl Client for Repository {
@@ -81,50 +121,15 @@ impl Client for Repository {
     }
 
     async fn perform(&self, form: &Form) -> Answer {
-        let (process, trace) = (&self.process, Rc::new(Trace::default()));
+        let process = &self.process;
         match form {
-            Form::Last(entity) => match self.near_group() {
-                Some(group) => {
-                    let looked = near_group::look(group, process, entity).await;
-                    last(looked.map(|found| (found, None)), FoundIn::NearGroup, entity)
-                }
-                None => last(process.look(entity).await, FoundIn::Group, entity),
-            },
-            Form::Read(entity) | Form::Warm(entity) => {
-                let patience = match form {
-                    Form::Warm(_) => Duration::MAX,
-                    _ => process.timeout,
-                };
-                if matches!(form, Form::Read(_)) {
-                    process.warming.saw(entity.id, process.clock.now());
-                }
-                let reading = process.unless_restarted(read(process, entity, &trace));
-                let ended = tokio::time::timeout(patience, reading).await;
-                let asked = trace.asked.get();
-                // Where it is from a process, no server answered.
-                let by = match &ended {
-                    Ok(Some(Ok(found))) => found.by,
-                    Ok(Some(Err(_)) | None) | Err(_) => None,
-                };
-                let told = match &ended {
-                    Ok(Some(Ok(found))) => found.told(entity, asked),
-                    Ok(Some(Err(_)) | None) | Err(_) => {
-                        let (from, met) = (FoundIn::Origin, entity.met.get());
-                        CacheOp::Read { version: None, from, asked, kept: None, met }
-                    }
-                };
-                let ended = ended.map(|ended| ended.map(|ended| ended.map(drop)));
-                Answer { by, ..answer(ended, told) }
+            Form::Last(entity) => self.look(entity).await,
+            Form::Warm(entity) => self.read(entity, Duration::MAX).await,
+            Form::Read(entity) => {
+                process.warming.saw(process.cache.warm, entity.id, process.clock.now());
+                self.read(entity, process.timeout).await
             }
-            Form::Write(entity) => {
-                let writing = process.unless_restarted(write(process, entity, &trace));
-                let ended = tokio::time::timeout(process.timeout, writing).await;
-                let (version, at) = trace.wrote.of(entity.id);
-                let commands = Some(trace.commands.get());
-                let answer = answer(ended, CacheOp::Write { version, at, commands });
-                process.note_changed(&trace, answer.outcome, |id| id != entity.id);
-                answer
-            }
+            Form::Write(entity) => self.write(entity).await,
         }
     }
 
@@ -175,7 +180,7 @@ fn entity(doing: &Doing<'_>) -> Entity {
     }
 }
 
-/// What a group has at the end.
+/// What came of looking there.
 fn last(
     looked: Result<(Option<Found>, Option<u16>), Cause>,
     from: FoundIn,
@@ -199,110 +204,6 @@ fn answer<E>(ended: Result<Option<Result<(), Cause>>, E>, told: CacheOp) -> Answ
         Err(_) => Outcome::Unknown(Cause::Timeout),
     };
     Answer { told: ReplyValue::Found(Action::Cache(told)), ..Answer::of(outcome) }
-}
-
-async fn read(process: &Rc<Process>, entity: &Entity, trace: &Rc<Trace>) -> Result<Found, Cause> {
-    let mut questions = Vec::new();
-    let keep = |questions: Vec<u64>, found: (Copy, Nanos)| {
-        for (copies, question) in process.copies.iter().zip(questions) {
-            copies.keep(question, found, found.0.size(process.size));
-        }
-    };
-    for copies in &process.copies {
-        if let Some((copy, until)) = copies.get(entity.id) {
-            keep(questions, (copy, until));
-            return Ok(Found { copy, from: copies.place, kept: Some(copy.until), by: None });
-        }
-        questions.push(copies.ask(entity.id));
-    }
-    let found = read_nearer(process, entity, trace).await?;
-    if news::is_heard(process, &found) {
-        keep(questions, (found.copy, found.copy.until));
-    }
-    Ok(found)
-}
-
-/// Past the memory of the process: from the nearer group, if there is one.
-async fn read_nearer(
-    process: &Rc<Process>,
-    entity: &Entity,
-    trace: &Rc<Trace>,
-) -> Result<Found, Cause> {
-    let Some(group) = &process.near_group else {
-        return read_guarded(process, entity, trace).await;
-    };
-    let asked = near_group::ask(group, process, entity).await;
-    if let Asked::Found(found) = asked {
-        return Ok(found);
-    }
-    let found = read_guarded(process, entity, trace).await?;
-    if let Asked::May(token) = asked {
-        near_group::keep(group, process, (entity, found.copy), &token).await;
-    }
-    Ok(found)
-}
-
-/// From the farthest layer or behind it, as its circuit breaker has it.
-async fn read_guarded(
-    process: &Rc<Process>,
-    entity: &Entity,
-    trace: &Rc<Trace>,
-) -> Result<Found, Cause> {
-    let (Some(guard), Some(without)) = (&process.servers.guard, process.cache.without) else {
-        return read_behind(process, entity, trace).await;
-    };
-    let found = match (process.in_group(entity).await, guard.is_open(), without) {
-        (None, true, Without::Origin) => flight::miss(process, entity, trace).await,
-        (None, true, Without::Stale) => match guard.last_seen(entity.id) {
-            Some(copy) => Ok(Found { copy, from: FoundIn::Process, kept: None, by: None }),
-            None => flight::miss(process, entity, trace).await,
-        },
-        (None, true, Without::Error) => Err(Cause::Refused),
-        (found, ..) => found_in_group(process, entity, trace, found).await,
-    };
-    if let Ok(found) = &found {
-        guard.saw(found.copy);
-    }
-    found
-}
-
-/// Past the memory of the process.
-async fn read_behind(
-    process: &Rc<Process>,
-    entity: &Entity,
-    trace: &Rc<Trace>,
-) -> Result<Found, Cause> {
-    let found = process.in_group(entity).await;
-    found_in_group(process, entity, trace, found).await
-}
-
-/// What comes of a read that found this in the group.
-async fn found_in_group(
-    process: &Rc<Process>,
-    entity: &Entity,
-    trace: &Rc<Trace>,
-    found: Option<Found>,
-) -> Result<Found, Cause> {
-    let way = process.cache.stampede;
-    match found {
-        Some(found) => {
-            if way == Stampede::Early && early::is_due(process, &found.copy) {
-                return process.ask_origin(entity, trace).await;
-            }
-            if refresh::is_due(process, &found.copy) {
-                refresh::begin(process, entity);
-            }
-            Ok(found)
-        }
-        None => match way {
-            Stampede::None | Stampede::Early => process.ask_origin(entity, trace).await,
-            Stampede::Lock | Stampede::StaleWhileRevalidate => {
-                lock::miss(process, entity, trace).await
-            }
-            Stampede::SingleFlight => flight::miss(process, entity, trace).await,
-            Stampede::Lease => lease::miss(process, entity, trace).await,
-        },
-    }
 }
 
 async fn write(process: &Process, entity: &Entity, trace: &Trace) -> Result<(), Cause> {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream;
 
-use super::entity::Entity;
-use super::near_group;
+use super::copy::entity::Entity;
+use super::layer::near_group;
 use super::process::Process;
 use crate::load::client::Noted;
 use crate::model::op::{Action, CacheOp, Cause};

@@ -17,6 +17,7 @@ WRONG is one of these:
     ignores-flush       it keeps its copies when a server has lost its own
     ignores-loss        it keeps its copies when it loses a connection
     keeps-anew          near copies are kept for their whole time, however old they are
+    drops-before        it drops copies before the origin is written, and not after that
 """
 
 import asyncio
@@ -256,14 +257,16 @@ class Cache:
             elif what == "read":
                 learned = await self.read(key)
             else:
-                learned = await self.invalidate(key) if what == "invalidate" else None
+                drops = "writing" if WRONG == "drops-before" else "invalidate"
+                learned = await self.invalidate(key) if what == drops else None
             tell(id=order["id"], ok=learned)
         except Refused as refused:
             tell(id=order["id"], unknown=str(refused))
 
 
 async def main():
-    tell(protocol=1, name="wrong-cache", version=WRONG or "right", does=["read", "invalidate"])
+    does = ["read", "invalidate", "writing"]
+    tell(protocol=1, name="wrong-cache", version=WRONG or "right", does=does)
     lines, cache, tasks = asyncio.StreamReader(limit=1 << 20), Cache(), set()
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(lines), sys.stdin

@@ -164,6 +164,26 @@ fn a_fill_that_was_overtaken_by_its_invalidation_is_found() {
     drill.finds("keeps-overtaken", "cache.stale.late");
 }
 
+/// Who reads between the two leaves the old copy.
+#[test]
+#[ignore = "`just test-all`"]
+fn copies_that_are_dropped_before_the_write_are_put_back() {
+    let drill = Drill {
+        scenario: "cache-invalidation-race",
+        news: "publish",
+        set: &[
+            "topology=standalone",
+            "loads.app.rate=500/s",
+            "loads.app.instances=2",
+            "loads.app.keys=20",
+            "loads.app.reads=80%",
+            "loads.app.origin.latency=20ms",
+            "settle=3s",
+        ],
+    };
+    drill.finds("drops-before", "cache.stale.late");
+}
+
 #[test]
 #[ignore = "`just test-all`"]
 fn who_hears_what_one_node_tells_of_all_is_found() {

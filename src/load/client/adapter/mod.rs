@@ -99,6 +99,8 @@ struct State {
     /// Orders of which nobody waits for the answer any more, and whose they were.
     given_up: HashMap<u64, Whose>,
     next_id: u64,
+    /// The orders that it carries out.
+    does: Vec<String>,
     /// Lines that have not been handed over.
     lines: VecDeque<(u64, String)>,
     phase: Phase,
@@ -195,6 +197,7 @@ impl Adapter {
             waiting: HashMap::new(),
             given_up: HashMap::new(),
             next_id: 1,
+            does: Vec::new(),
             lines: VecDeque::new(),
             phase: Phase::Silent,
             ready: false,
@@ -247,6 +250,11 @@ impl Adapter {
                 },
             }
         }
+    }
+
+    /// Whether its greeting says so of the order.
+    pub(in crate::load) fn does(&self, order: &str) -> bool {
+        self.state.borrow().does.iter().any(|does| does == order)
     }
 
     /// Gives the order now; what was learned when it was done, and how long the library took.

@@ -98,6 +98,10 @@ pub enum Work {
     Read {
         key: String,
     },
+    /// The entity is about to be written. For adapters that say that they carry it out.
+    Writing {
+        key: String,
+    },
     /// The entity has changed: no copy is to be served any more.
     Invalidate {
         key: String,

@@ -140,6 +140,7 @@ impl Adapter {
         let greeting = self.greeted(&mut output).await?;
         let reading = tokio::task::spawn_local(super::read(self.clone(), output));
         self.offers(&greeting)?;
+        self.state.borrow_mut().does.clone_from(&greeting.does);
         self.connect(targets).await?;
         self.state.borrow_mut().phase = Phase::Answers;
         Ok((greeting, reading))
