@@ -419,6 +419,11 @@ impl Action {
         if reads { Access::Read } else { Access::Write }
     }
 
+    /// How the session asks that it ends. Who looks at a key that has an end has set it before.
+    pub fn access_of_session(&self) -> Access {
+        if let Action::Expiry(_) = self { Access::Write } else { self.access() }
+    }
+
     /// Whether it changed something, if it ended ok.
     pub fn changed(&self) -> bool {
         let nothing = match self {

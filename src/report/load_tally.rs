@@ -60,7 +60,8 @@ impl LoadTally {
         }
         self.schedule.add(op);
         if !is_shed_late(op) {
-            self.recoveries[usize::from(op.action.access() == Access::Write)].add(op, spans.line);
+            let writes = op.action.access_of_session() == Access::Write;
+            self.recoveries[usize::from(writes)].add(op, spans.line);
         }
         self.sessions.add(op, op.began(), self.timeout, spans);
     }

@@ -263,7 +263,7 @@ mod tests {
 
     use super::*;
     use crate::model::catalogue::{Busy, CATALOGUE};
-    use crate::model::op::{Action, Part, RegisterOp};
+    use crate::model::op::{Action, ExpiryOp, Part, RegisterOp};
     use crate::report::spans::Span;
 
     #[test]
@@ -293,6 +293,28 @@ mod tests {
         }
         let recovered = tally.loads[0].recovered((line, line.to), &[ms(3_900)]);
         assert_eq!(recovered, Some(Recovered::Never(Duration::from_millis(6_100))));
+    }
+
+    /// Those that fail end with the write, and the others with a look.
+    #[test]
+    fn a_session_that_sets_a_key_and_looks_at_it_recovers_as_one() {
+        let ms = |ms: u64| Nanos(ms * 1_000_000);
+        let line = Span { from: ms(0), to: ms(10_000) };
+        let (before, seen_to_the_end) = (line, true);
+        let spans = Spans { line, seen_to_the_end, before, during: None, after: None };
+        let mut tally = Tally::new(spans, &[Duration::from_secs(1)], Vec::new());
+        for at in (0..10_000).step_by(10) {
+            let set = ExpiryOp::Set { value: at, lives: ms(100) };
+            let look = ExpiryOp::Look { value: at, ends: ms(at), replica: false, found: None };
+            let (action, outcome) = match (4_000..5_000).contains(&at) {
+                true => (set, Outcome::Unknown(Cause::ConnectionLost)),
+                false => (look, Outcome::Ok),
+            };
+            let op = Op::new(1, Action::Expiry(action), ms(at), ms(at + 1));
+            tally.add(&Op { outcome, ..op });
+        }
+        let recovered = tally.loads[0].recovered((line, line.to), &[ms(4_000)]);
+        assert_eq!(recovered, Some(Recovered::After(Duration::from_secs(1))));
     }
 
     #[test]
