@@ -84,6 +84,10 @@ impl Alarm {
             if left.is_zero() {
                 return Ok(());
             }
+            if left < SOON {
+                tokio::task::yield_now().await;
+                continue;
+            }
             let spec = Itimerspec {
                 it_interval: Timespec { tv_sec: 0, tv_nsec: 0 },
                 it_value: Timespec {
@@ -97,6 +101,9 @@ impl Alarm {
         }
     }
 }
+
+/// Setting a timer for less takes longer than that.
+const SOON: Duration = Duration::from_micros(20);
 
 /// The shortest slice that Linux grants.
 const SLICE: Duration = Duration::from_micros(100);

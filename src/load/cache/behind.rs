@@ -32,7 +32,7 @@ impl Process {
             return Ok((None, None));
         }
         let answer = match self.cache.invalidate.found_by() {
-            FoundBy::Generation => versioned::look(self, entity).await?,
+            FoundBy::Generation => Box::pin(versioned::look(self, entity)).await?,
             FoundBy::Name | FoundBy::Tag | FoundBy::Pattern => {
                 self.send(entity.slot, of("GET", &entity.key).into(), text).await?
             }

@@ -5,7 +5,10 @@ use std::rc::Rc;
 use super::copy::entity::{Copy, Entity};
 use super::found::{Found, Trace};
 use super::invalidation::news;
+use super::layer::copies::Near;
+use super::layer::guard::Guard;
 use super::layer::near_group::{self, Asked};
+use super::layer::servers::NearGroup;
 use super::process::Process;
 use super::stampede::{early, flight, lease, lock, refresh};
 use crate::model::Nanos;
@@ -24,9 +27,9 @@ pub(super) async fn read(
         }
     };
     for copies in &process.copies {
-        if let Some((copy, until)) = copies.get(entity.id) {
+        if let Some(Near { copy, until, source, .. }) = copies.get(entity.id) {
             keep(questions, (copy, until));
-            return Ok(Found { copy, from: copies.place, kept: Some(copy.until), by: None });
+            return Ok(Found { copy, from: copies.place, kept: Some(source), by: None });
         }
         questions.push(copies.ask(entity.id));
     }
@@ -37,20 +40,30 @@ pub(super) async fn read(
     Ok(found)
 }
 
-/// Past the memory of the process: from the nearer group, if there is one.
+/// Past the memory of the process: from the nearer group, if there is one. What most reads do not come
+/// to is in a box.
 async fn read_nearer(
     process: &Rc<Process>,
     entity: &Entity,
     trace: &Rc<Trace>,
 ) -> Result<Found, Cause> {
-    let Some(group) = &process.near_group else {
-        return read_guarded(process, entity, trace).await;
-    };
+    match &process.near_group {
+        None => read_far(process, entity, trace).await,
+        Some(group) => Box::pin(read_near_group(group, process, entity, trace)).await,
+    }
+}
+
+async fn read_near_group(
+    group: &NearGroup,
+    process: &Rc<Process>,
+    entity: &Entity,
+    trace: &Rc<Trace>,
+) -> Result<Found, Cause> {
     let asked = near_group::ask(group, process, entity).await;
     if let Asked::Found(found) = asked {
         return Ok(found);
     }
-    let found = read_guarded(process, entity, trace).await?;
+    let found = read_far(process, entity, trace).await?;
     if let Asked::May(token) = asked {
         near_group::keep(group, process, (entity, found.copy), &token).await;
     }
@@ -58,64 +71,59 @@ async fn read_nearer(
 }
 
 /// From the farthest layer or behind it, as its circuit breaker has it.
-async fn read_guarded(
+async fn read_far(
     process: &Rc<Process>,
     entity: &Entity,
     trace: &Rc<Trace>,
 ) -> Result<Found, Cause> {
-    let (Some(guard), Some(without)) = (&process.servers.guard, process.cache.without) else {
-        return read_behind(process, entity, trace).await;
-    };
-    let found = match (process.in_group(entity).await, guard.is_open(), without) {
-        (None, true, Without::Origin) => flight::miss(process, entity, trace).await,
-        (None, true, Without::Stale) => match guard.last_seen(entity.id) {
-            Some(copy) => Ok(Found { copy, from: FoundIn::Process, kept: None, by: None }),
-            None => flight::miss(process, entity, trace).await,
+    let guard = process.servers.guard.as_ref().zip(process.cache.without);
+    let found = match (process.in_group(entity).await, guard) {
+        (None, Some((guard, without))) if guard.is_open() => {
+            Box::pin(read_without(process, entity, trace, (guard, without))).await
+        }
+        (found, _) => match found.filter(|found| may_be_served(process, entity, found)) {
+            Some(found) => Ok(found),
+            None => Box::pin(miss(process, entity, trace)).await,
         },
-        (None, true, Without::Error) => Err(Cause::Refused),
-        (found, ..) => found_in_group(process, entity, trace, found).await,
     };
-    if let Ok(found) = &found {
+    if let (Ok(found), Some((guard, _))) = (&found, guard) {
         guard.saw(found.copy);
     }
     found
 }
 
-/// Past the memory of the process.
-async fn read_behind(
+/// The circuit breaker is open, and no layer has a copy.
+async fn read_without(
     process: &Rc<Process>,
     entity: &Entity,
     trace: &Rc<Trace>,
+    (guard, without): (&Guard, Without),
 ) -> Result<Found, Cause> {
-    let found = process.in_group(entity).await;
-    found_in_group(process, entity, trace, found).await
+    match (without, guard.last_seen(entity.id)) {
+        (Without::Error, _) => Err(Cause::Refused),
+        (Without::Stale, Some(copy)) => {
+            Ok(Found { copy, from: FoundIn::Process, kept: None, by: None })
+        }
+        (Without::Stale, None) | (Without::Origin, _) => flight::miss(process, entity, trace).await,
+    }
 }
 
-/// What comes of a read that found this in the group.
-async fn found_in_group(
-    process: &Rc<Process>,
-    entity: &Entity,
-    trace: &Rc<Trace>,
-    found: Option<Found>,
-) -> Result<Found, Cause> {
-    let way = process.cache.stampede;
-    match found {
-        Some(found) => {
-            if way == Stampede::Early && early::is_due(process, &found.copy) {
-                return process.ask_origin(entity, trace).await;
-            }
-            if refresh::is_due(process, &found.copy) {
-                refresh::begin(process, entity);
-            }
-            Ok(found)
-        }
-        None => match way {
-            Stampede::None | Stampede::Early => process.ask_origin(entity, trace).await,
-            Stampede::Lock | Stampede::StaleWhileRevalidate => {
-                lock::miss(process, entity, trace).await
-            }
-            Stampede::SingleFlight => flight::miss(process, entity, trace).await,
-            Stampede::Lease => lease::miss(process, entity, trace).await,
-        },
+/// Unless it is this reader's turn to ask the origin early. A refresh begins if it is time for one.
+fn may_be_served(process: &Rc<Process>, entity: &Entity, found: &Found) -> bool {
+    if process.cache.stampede == Stampede::Early && early::is_due(process, &found.copy) {
+        return false;
+    }
+    if refresh::is_due(process, &found.copy) {
+        refresh::begin(process, entity);
+    }
+    true
+}
+
+async fn miss(process: &Rc<Process>, entity: &Entity, trace: &Rc<Trace>) -> Result<Found, Cause> {
+    match process.cache.stampede {
+        Stampede::None | Stampede::Early => process.ask_origin(entity, trace).await,
+        Stampede::Lock | Stampede::StaleWhileRevalidate => lock::miss(process, entity, trace).await,
+        Stampede::SingleFlight => flight::miss(process, entity, trace).await,
+        Stampede::Lease => lease::miss(process, entity, trace).await,
     }
 }

@@ -81,7 +81,7 @@ impl Repository {
 
     async fn read(&self, entity: &Entity, patience: Duration) -> Answer {
         let (process, trace) = (&self.process, Rc::new(Trace::default()));
-        let reading = process.unless_restarted(reading::read(process, entity, &trace));
+        let reading = process.unless_restarted(Box::pin(reading::read(process, entity, &trace)));
         let ended = tokio::time::timeout(patience, reading).await;
         let asked = trace.asked.get();
         // Where it is from a process, no server answered.
@@ -98,7 +98,7 @@ impl Repository {
 
     async fn write(&self, entity: &Entity) -> Answer {
         let (process, trace) = (&self.process, Trace::default());
-        let writing = process.unless_restarted(write(process, entity, &trace));
+        let writing = process.unless_restarted(Box::pin(write(process, entity, &trace)));
         let ended = tokio::time::timeout(process.timeout, writing).await;
         let (version, at) = trace.wrote.of(entity.id);
         let commands = Some(trace.commands.get());
@@ -120,10 +120,12 @@ impl Client for Repository {
         }
     }
 
+    /// An operation is a future that is moved several times, and all of a read or a write is large: it
+    /// stands in a box.
     async fn perform(&self, form: &Form) -> Answer {
         let process = &self.process;
         match form {
-            Form::Last(entity) => self.look(entity).await,
+            Form::Last(entity) => Box::pin(self.look(entity)).await,
             Form::Warm(entity) => self.read(entity, Duration::MAX).await,
             Form::Read(entity) => {
                 process.warming.saw(process.cache.warm, entity.id, process.clock.now());

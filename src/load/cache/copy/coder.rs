@@ -134,7 +134,8 @@ fn encode(codec: Codec, data: &Data) -> Vec<u8> {
 
 fn decode(codec: Codec, bytes: &[u8]) -> Option<Data> {
     match codec {
-        Codec::Json => serde_json::from_slice(bytes).ok(),
+        // Looking at all letters at once is faster than at those of each word.
+        Codec::Json => serde_json::from_str(std::str::from_utf8(bytes).ok()?).ok(),
         Codec::MsgPack => rmp_serde::from_slice(bytes).ok(),
         Codec::Cbor => ciborium::from_reader(bytes).ok(),
         Codec::Postcard => postcard::from_bytes(bytes).ok(),

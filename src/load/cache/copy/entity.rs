@@ -132,7 +132,7 @@ impl Copy {
 
     /// If that is what it holds.
     fn of(self, data: &Data, sizes: (usize, usize)) -> Option<Copy> {
-        (*data == self.data(sizes)).then_some(self)
+        data.is(self.id, self.version, self.size(sizes)).then_some(self)
     }
 }
 

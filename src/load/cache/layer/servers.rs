@@ -52,11 +52,17 @@ impl Servers {
         read: Read,
     ) -> Result<Answer, Cause> {
         let request = Request { slot, commands, read, wait: None };
-        let Some(guard) = &self.guard else { return self.said(&request).await };
+        match &self.guard {
+            None => self.said(&request).await,
+            Some(guard) => Box::pin(self.said_in_time(guard, &request)).await,
+        }
+    }
+
+    async fn said_in_time(&self, guard: &Guard, request: &Request) -> Result<Answer, Cause> {
         if !guard.lets(self.clock.now()) {
             return Err(Cause::Refused);
         }
-        let said = tokio::time::timeout(guard.slow, self.said(&request)).await;
+        let said = tokio::time::timeout(guard.slow, self.said(request)).await;
         let said = said.unwrap_or(Err(Cause::Timeout));
         guard.hears(said.is_ok(), self.clock.now());
         said
