@@ -276,6 +276,20 @@ impl Invalidate {
         }
     }
 
+    /// Whether processes hear of changes, from servers or by them from each other.
+    pub fn is_heard(self) -> bool {
+        match self {
+            Invalidate::Ttl | Invalidate::Delete | Invalidate::Versioned => false,
+            Invalidate::Publish
+            | Invalidate::Confirmed
+            | Invalidate::Tracking
+            | Invalidate::TrackingBroadcast
+            | Invalidate::Keyspace
+            | Invalidate::Tags
+            | Invalidate::Pattern => true,
+        }
+    }
+
     /// Whether servers tell processes of changes, by the names of keys.
     pub fn is_by_servers(self) -> bool {
         match self {

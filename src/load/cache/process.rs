@@ -24,7 +24,7 @@ use super::layer::servers::{NearGroup, Servers};
 use super::origin::Origin;
 use super::warming::wanted::Warming;
 use crate::load::Targets;
-use crate::load::client::{ClientOptions, Front, Listener, Noted};
+use crate::load::client::{ClientOptions, Front, Listener, Noted, try_resp3};
 use crate::log::OrUnheard;
 use crate::model::Clock;
 use crate::model::op::{Action, CacheOp, Ended, FoundIn};
@@ -107,7 +107,7 @@ impl Process {
     /// That of an instance of a load, with that origin. It lives on the calling thread, in a local
     /// runtime.
     ///
-    /// Errors: as [`Front::connect`], or the machine gives no timer or no memory.
+    /// Errors: as [`Front::connect`] and [`try_resp3`], or the machine gives no timer or no memory.
     pub(super) async fn connect(
         Of { load, cache, application, hosts }: Of<'_>,
         (targets, nearer): (&Targets, Option<&Targets>),
@@ -116,6 +116,9 @@ impl Process {
         patience: Duration,
     ) -> Result<Rc<Process>, String> {
         let options = ClientOptions::of_load(load);
+        if instance == 0 && cache.invalidate.is_heard() {
+            try_resp3(targets, options).await?;
+        }
         let number = load.keyspace.number(u64::from(instance)) as u16;
         let (tell, mut told) = mpsc::unbounded_channel();
         let tracked = (options, (cache.invalidate == Invalidate::Tracking).then_some(tell));

@@ -4,12 +4,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisResult};
+use redis::{AsyncConnectionConfig, ErrorKind, PushInfo, PushKind, RedisResult};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tracing::trace;
 
 use super::ClientOptions;
 use super::node::{dial, resp3};
+use crate::load::Targets;
 use crate::model::Password;
 
 /// One that is opened again whenever it is lost.
@@ -37,6 +38,31 @@ pub(crate) trait Listener: 'static {
 
     /// The node is not heard any more.
     fn loses(&self, node: u16);
+}
+
+/// Whether servers can tell of changes at all: that takes RESP3. The first one that answers speaks
+/// for all.
+///
+/// Errors: it does not speak RESP3.
+pub(crate) async fn try_resp3(targets: &Targets, options: ClientOptions) -> Result<(), String> {
+    let info = resp3(targets.password.as_ref());
+    for address in &targets.nodes {
+        let config = AsyncConnectionConfig::new();
+        let dialing = dial(*address, targets.told_at(0), &info, config);
+        match tokio::time::timeout(options.connect, dialing).await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(error)) if matches!(error.kind(), ErrorKind::Server(_)) => {
+                return Err(format!(
+                    "{address} does not speak RESP3 (`HELLO 3`), by which servers tell of changes: \
+                     {error}; servers speak it since Redis 6.0, unless a proxy or a rule for users \
+                     is in the way"
+                ));
+            }
+            // It may be down, and is asked again by whoever wants to hear it.
+            Ok(Err(_)) | Err(_) => {}
+        }
+    }
+    Ok(())
 }
 
 impl Ear {

@@ -24,7 +24,7 @@ use crate::model::op::{Action, Outcome, Redirects};
 use crate::spec::scenario::{By, Load};
 
 pub(crate) use asked::Asked;
-pub(crate) use ear::{Ear, Listener, Topic};
+pub(crate) use ear::{Ear, Listener, Topic, try_resp3};
 pub(crate) use front::Front;
 pub(crate) use near::Near;
 pub(crate) use node::{Link, connect};

@@ -13,7 +13,7 @@ use std::time::Duration;
 use redis::{PushInfo, PushKind, Value};
 
 use super::asked::Asked;
-use super::ear::{Ear, Listener, Topic};
+use super::ear::{Ear, Listener, Topic, try_resp3};
 use super::{Answer, Client, ClientOptions, Front, ReplyValue, Request};
 use crate::load::Targets;
 use crate::load::workload::Doing;
@@ -35,7 +35,7 @@ pub(crate) struct Form {
 impl Near {
     /// The client of an instance, which keeps keys that begin with `prefix`.
     ///
-    /// Errors: as [`Front::connect`].
+    /// Errors: as [`Front::connect`], and [`try_resp3`].
     pub(crate) async fn connect(
         targets: &Targets,
         instance: u16,
@@ -43,6 +43,9 @@ impl Near {
         options: ClientOptions,
         (prefix, patience): (String, Duration),
     ) -> Result<Rc<Near>, String> {
+        if instance == 0 {
+            try_resp3(targets, options).await?;
+        }
         let servers = Front::connect(targets, instance, clock, options, patience).await?;
         let memory = Rc::new(Memory::default());
         for (node, address) in targets.nodes.iter().enumerate() {

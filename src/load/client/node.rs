@@ -496,3 +496,29 @@ fn authenticate(mut connection: MultiplexedConnection, password: &Password) {
         tokio::task::spawn_local(asked);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::time::Instant;
+
+    use super::*;
+
+    /// Its line of those who want to connect is full.
+    #[tokio::test]
+    async fn a_server_that_does_not_accept_is_given_up_in_time() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        rustix::net::listen(&listener, 0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let once = Duration::from_millis(200);
+        let waiting = (0..8).map_while(|_| TcpStream::connect_timeout(&address, once).ok());
+        let waiting: Vec<TcpStream> = waiting.collect();
+        assert!(waiting.len() < 8, "it accepts all");
+        let began = Instant::now();
+        let error =
+            connect(address, None, None, Duration::from_millis(300), 1).await.err().unwrap();
+        let took = began.elapsed();
+        assert!(error.is_timeout(), "{error}");
+        assert!((300..2_000).contains(&took.as_millis()), "{took:?}");
+    }
+}
