@@ -74,6 +74,35 @@ fn a_key_that_goes_too_soon_is_found_unless_a_step_explains_it() {
     assert_eq!(with(fault(true, true, 90_000)), [1.0, 0.0, 1.0], "that was later");
 }
 
+/// Of ten keys, which end between 1,000 and 1,001 ms, the last one is there for 40 ms more; replicas have
+/// the others of them.
+#[test]
+fn when_keys_go_is_told_of_all_and_of_replicas() {
+    let ops: Vec<Op> = (0..10)
+        .flat_map(|key| {
+            let (late, replica) = (if key == 9 { 40 } else { 0 }, key % 2 == 0);
+            let look = |found, at| {
+                let action = ExpiryOp::Look { value: key, ends: Nanos::ZERO, replica, found };
+                Op::new(key, Action::Expiry(action), Nanos(at * MS), Nanos((at + 1) * MS))
+            };
+            let gone = 1_002 + late;
+            [Op { key, ..set(key, 1_000, (0, 1)) }, look(Some(key), gone - 3), look(None, gone)]
+        })
+        .collect();
+    let names = [
+        "expiry.accuracy",
+        "expiry.accuracy.replicas",
+        "expiry.late.p99",
+        "expiry.late.max",
+        "expiry.spread",
+    ];
+    let [all, replicas, p99, max, spread] = of(&ops, names);
+    assert_eq!((all, replicas), (100.0, 100.0));
+    // It was seen at 1,039, and its time was over by 1,001.
+    assert_eq!((p99, max), (38.0, 38.0));
+    assert_eq!(spread, 40.0);
+}
+
 #[test]
 fn what_another_one_took_the_place_of_is_not_judged() {
     let ops = |outcome| {

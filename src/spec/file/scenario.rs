@@ -306,7 +306,7 @@ object! {
         /// Which copies go when there is no room: `lru` or `tinylfu`. Default: `lru`.
         optional "policy" policy: Policy,
         /// How long a copy is kept. Default: 60s.
-        #[range(Time::millis(1), Time::secs(366 * 24 * 3600), "a copy without an end is never right again")]
+        #[range(Time::millis(1), Time::secs(364 * 24 * 3600), "a copy without an end is never right again")]
         optional "ttl" ttl: Time,
         /// By how much that may be longer or shorter, so that copies do not end at once. Default: 0%.
         #[range(Percent(0.0), Percent(99.0), "of `ttl`, to either side; 10% is usual")]

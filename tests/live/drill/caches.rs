@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use redrill::model::op::{Action, CacheOp, Op};
+use redrill::model::Nanos;
+use redrill::model::op::{Action, CacheOp, FoundIn, Op, Purpose};
 use serde_json::Value;
 
 use crate::common::{heavy_turn, need, run};
@@ -27,6 +28,11 @@ pub fn play(keys: &str) -> Value {
 }
 
 pub fn play_on(topology: &str, keys: &str, args: &[&str]) -> Value {
+    played(topology, keys, args).0
+}
+
+/// The report, and all operations.
+fn played(topology: &str, keys: &str, args: &[&str]) -> (Value, Vec<Op>) {
     let text = format!(
         "name: caches\ntopology: {topology}\n\
          loads: {{ app: {{ workload: cache, rate: 600/s, clients: 60, instances: 6, keys: 5, {keys} }} }}\n\
@@ -35,26 +41,80 @@ pub fn play_on(topology: &str, keys: &str, args: &[&str]) -> Value {
     let place = Place::new();
     let ran = place.play(&text, args);
     assert!(matches!(ran.code, Some(0 | 2)), "{keys}: {}{}", ran.out, ran.err);
-    let report = place.report();
+    let (report, ops) = (place.report(), place.ops());
     place.assert_nothing_left();
-    report
+    (report, ops)
+}
+
+/// The most questions to the origin for one entity that overlap in time, of one process.
+fn most_of_a_process(ops: &[Op]) -> usize {
+    let asked = ops.iter().filter_map(|op| match op.action {
+        Action::Cache(CacheOp::Read { asked: Some((from, to)), .. }) => {
+            Some((op.key, op.instance, from, to))
+        }
+        _ => None,
+    });
+    let asked: Vec<_> = asked.collect();
+    let at_once = |(key, instance, from, _): &(u64, u16, Nanos, Nanos)| {
+        let other = |other: &&(u64, u16, Nanos, Nanos)| {
+            (other.0, other.1) == (*key, *instance) && other.2 <= *from && *from < other.3
+        };
+        asked.iter().filter(other).count()
+    };
+    asked.iter().map(at_once).max().unwrap_or_default()
 }
 
 #[test]
 fn each_way_with_stampedes_does_what_it_promises() {
     let most = |stampede: &str| {
-        let report = play(&format!(
+        let keys = format!(
             "reads: 100%, layers: {{ l1: {{ group: cache, ttl: 300ms }} }}, \
              origin: {{ latency: 60ms }}, stampede: {stampede}"
-        ));
+        );
+        let (report, ops) = played("standalone", &keys, &[]);
         assert!(measure(&report, "cache.misses.expired") > 5.0, "{}", report["measures"]);
         assert_eq!(measure(&report, "cache.impossible"), 0.0, "{}", report["findings"]);
-        measure(&report, "stampede.computations.max")
+        (measure(&report, "stampede.computations.max"), most_of_a_process(&ops))
     };
     let [none, lock, lease, flight] = ["none", "lock", "lease", "single-flight"].map(most);
-    assert!(none > 6.0, "each of them asks: {none}");
-    assert_eq!((lock, lease), (1.0, 1.0), "one of all");
-    assert!(flight <= 6.0, "one of each process: {flight}");
+    assert!(none.0 > 6.0 && none.1 > 1, "each of them asks: {none:?}");
+    assert_eq!((lock.0, lease.0), (1.0, 1.0), "one of all");
+    assert_eq!(flight.1, 1, "one of each process");
+    assert!(flight.0 > 1.0, "processes do not know of each other: {flight:?}");
+}
+
+/// Copies are there for 300 ms, and the origin takes 60: one read in six comes when there is none.
+#[test]
+fn who_asks_early_leaves_a_new_copy_before_the_old_one_ends() {
+    let hits = |stampede: &str| {
+        let report = play(&format!(
+            "reads: 100%, warm: priority, layers: {{ l1: {{ group: cache, ttl: 300ms }} }}, \
+             origin: {{ latency: 60ms }}, stampede: {stampede}"
+        ));
+        assert!(measure(&report, "origin.requests") > 40.0, "{}", report["measures"]);
+        measure(&report, "cache.hits")
+    };
+    let (none, early) = (hits("none"), hits("early"));
+    assert!(none < 90.0 && early > 93.0, "{none} % and {early} %");
+}
+
+/// What is not there is kept as a copy that says so.
+#[test]
+fn that_there_is_none_is_known_to_a_cache() {
+    let keys = "reads: 100%, absent: 20%, layers: { l1: { group: cache, ttl: 60s } }, \
+                origin: { latency: 1ms }, stampede: lease";
+    let (report, ops) = played("standalone", keys, &[]);
+    let told = |from| {
+        let is_it = |op: &&Op| match op.action {
+            Action::Cache(CacheOp::Read { version: Some(0), from: at, .. }) => at == from,
+            _ => false,
+        };
+        ops.iter().filter(|op| op.purpose == Purpose::Load).filter(is_it).count()
+    };
+    // A fifth of some 2,400 reads, of five such names.
+    assert!((300..700).contains(&told(FoundIn::Group)), "{}", told(FoundIn::Group));
+    assert!((1..=5).contains(&told(FoundIn::Origin)), "{}", told(FoundIn::Origin));
+    assert_eq!(measure(&report, "cache.impossible"), 0.0, "{}", report["findings"]);
 }
 
 #[test]
@@ -168,6 +228,13 @@ fn a_step_makes_the_origin_slow_narrow_and_fail() {
     let failed = measure(&report, "errors.fail");
     assert!((120.0..360.0).contains(&failed), "{failed}: {}", report["measures"]);
     assert_eq!(measure(&report, "cache.impossible"), 0.0, "{}", report["findings"]);
+    // Some 400 wait for it, and then for each other.
+    let narrow = "timeline=[{ at: 1s, do: origin, load: app, capacity: 100/s, for: 800ms }]";
+    let keys = "reads: 80%, origin: { latency: 1ms, capacity: 4000/s }, invalidate: ttl";
+    let report = play_on("standalone", keys, &["--set", narrow]);
+    assert!(measure(&report, "latency.p95.during") > 300.0, "{}", report["measures"]);
+    assert!(measure(&report, "latency.p95.before") < 50.0, "{}", report["measures"]);
+    assert_eq!(measure(&report, "errors.fail"), 0.0, "{}", report["measures"]);
 }
 
 /// Each hears of what the other one writes.
@@ -257,6 +324,28 @@ fn holds(name: &str, args: &[&str]) {
 fn stampedes_and_invalidations_hold() {
     for name in ["cache-stampede", "cache-invalidation", "cache-invalidation-race"] {
         holds(name, &["--set", "settle=4s"]);
+    }
+}
+
+/// Ways that are known to be wrong, each in the scenario of what it breaks.
+#[test]
+#[ignore = "`just test-all`"]
+fn a_ready_scenario_fails_a_wrong_way() {
+    for (name, sets) in [
+        ("cache-counters", &["loads.app.by=get-set"][..]),
+        ("cache-transactions", &["loads.app.by=pipeline"]),
+        ("cache-invalidation-race", &["loads.app.stampede=none", "loads.app.invalidate=delete"]),
+    ] {
+        let _turn = heavy_turn();
+        let place = Place::new();
+        let sets = sets.iter().flat_map(|set| ["--set", set]);
+        let args: Vec<&str> = ["--profile", "ci"].into_iter().chain(sets).collect();
+        let ran = run(&mut place.run_of(name, &args));
+        let report = place.report();
+        assert_eq!(ran.code, Some(1), "{name}: {}", report["why"]);
+        let findings = report["findings"].as_array().unwrap();
+        assert!(findings.iter().any(|found| found["verdict"] == "fail"), "{name}: {findings:?}");
+        place.assert_nothing_left();
     }
 }
 

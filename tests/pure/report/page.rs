@@ -1,5 +1,9 @@
 //! The pages: whole, offline, and safe whatever names a drill has.
 
+use std::collections::BTreeMap;
+
+use redrill::check::HitsByMemory;
+use redrill::model::{Measure, Unit};
 use redrill::report::suite::Entry;
 use redrill::report::{self, Moment, Report, html, junit, markdown, suite};
 
@@ -114,6 +118,53 @@ fn a_few_of_the_many_views_are_shown_in_their_order() {
     let given: Vec<usize> = r.ownership.iter().map(|o| 5_462 - o.shards[0].slots.len()).collect();
     assert!(given.is_sorted_by(|a, b| a < b), "more and more slots are given away: {given:?}");
     assert_eq!((given[0], given[5]), (0, 1_820));
+}
+
+/// A load whose reads missed for two reasons, of which some were late.
+#[test]
+fn what_a_cache_missed_is_drawn_and_told() {
+    let mut r = made(&fixture::steady());
+    let windows = r.series[0].at_ms.len();
+    let counts = |every: usize| (0..windows).map(|at| u64::from(at % every == 0)).collect();
+    r.series[0].cache = BTreeMap::from([
+        ("cache.misses.cold".to_owned(), counts(2)),
+        ("cache.misses.expired".to_owned(), counts(4)),
+        ("cache.misses.gone".to_owned(), vec![0; windows]),
+        ("origin.requests".to_owned(), counts(2)),
+        ("cache.stale.late".to_owned(), counts(20)),
+    ]);
+    for (name, of) in [
+        ("cache.misses", 60.0),
+        ("cache.misses.cold", 40.0),
+        ("cache.misses.expired", 20.0),
+        ("cache.misses.gone", 0.0),
+        ("cache.hits", 70.0),
+    ] {
+        r.measures.insert(name.to_owned(), Measure::new(of, Unit::Count));
+    }
+    let points = HitsByMemory::SHARES.map(|share| (share, share / 4.0)).to_vec();
+    r.loads[0].by_memory = Some(HitsByMemory { keys: 1_234, points });
+    let page = html::render(&r).unwrap();
+    assert_balanced(&page);
+    for shown in [
+        "misses a second, by cause",
+        ": cold</title>",
+        ": expired</title>",
+        "old versions, served later than promised",
+        "hits in the group, by LRU in so much of the memory",
+        "nobody had read these before",
+    ] {
+        assert!(page.contains(shown), "the page has no {shown}");
+    }
+    assert!(!page.contains(": gone</title>"), "there is no such miss");
+    let text = markdown::render(&r).unwrap();
+    let causes: Vec<&str> =
+        text.lines().filter(|line| line.contains("copies end before")).collect();
+    // A third of the misses, and of 30 % that missed.
+    assert!(causes[0].contains("33.3 %") && causes[0].contains("10.0 %"), "{causes:?}");
+    assert!(text.contains("1,234"), "the keys of all its memory");
+    let quiet = html::render(&made(&fixture::steady())).unwrap();
+    assert!(!quiet.contains("misses a second, by cause"));
 }
 
 /// A report in which every text that comes from outside tries to be markup.
