@@ -31,6 +31,8 @@ pub struct Room {
     pub bytes: u64,
     /// Keys that they evicted since their start.
     pub evicted: u64,
+    /// They have a `maxmemory`, or had one for a while.
+    pub limited: bool,
     /// The order in which they evict; none if that is by chance, or none at all.
     pub order: Option<Order>,
     /// No other load has keys there.

@@ -133,6 +133,12 @@ impl Loads {
         try_join_all(stops).await.map(drop).map_err(Halt::failed)
     }
 
+    /// What clients do when all loads have stopped.
+    pub async fn end(&mut self) -> Result<(), Halt> {
+        let ends = self.runners.iter_mut().map(LoadRunner::end);
+        try_join_all(ends).await.map(drop).map_err(Halt::failed)
+    }
+
     /// Reads every key once. Keys that could not be read are in the history as such.
     pub async fn final_read(&mut self, deadline: Nanos) -> Result<(), Halt> {
         let readers = self.runners.iter_mut().zip(&mut self.readers).zip(&self.owns);

@@ -170,6 +170,12 @@ async fn with_history(
     faults.release_actors().await;
     let phase = drill.phase(Phase::Drain);
     drill.unless_halted(loads.stop()).instrument(phase).await??;
+    if drill.scenario.loads.iter().any(|load| load.cache.is_some()) {
+        let phase = drill.phase(Phase::Sweep);
+        drill.unless_halted(loads.end()).instrument(phase).await??;
+    } else {
+        drill.unless_halted(loads.end()).await??;
+    }
     observers.watcher.steps_are_over();
     if faults.is_any_left() {
         let phase = drill.phase(Phase::Undo);

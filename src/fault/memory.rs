@@ -54,8 +54,8 @@ impl Undo for Pressed {
         let keys = evicted(node).await.ok().and_then(|now| now.checked_sub(self.evicted));
         Ok(keys.filter(|keys| *keys > 0).map(|keys| {
             Note::Warning(format!(
-                "{} evicted {keys} keys for want of memory: checkers count what was written \
-                 to them as lost",
+                "{} evicted {keys} keys for want of memory: checkers of all loads but caches \
+                 count what was written to them as lost",
                 node.name
             ))
         }))

@@ -84,6 +84,7 @@ enum Order {
     Fill(oneshot::Sender<Result<u64, (u64, Cause)>>),
     Begin(Nanos),
     Stop(oneshot::Sender<io::Result<Totals>>),
+    End(oneshot::Sender<()>),
     FinalRead(Nanos, oneshot::Sender<FinalRead>),
 }
 
@@ -169,6 +170,11 @@ impl LoadRunner {
         self.phase = Phase::Stopped;
         let stopped = self.order(Order::Stop).await?;
         stopped.map_err(|source| LoadError::Machine { load: self.name.clone(), source })
+    }
+
+    /// Its clients do what they do at the end: programs end, copies are compared with the origin.
+    pub async fn end(&mut self) -> Result<(), LoadError> {
+        self.order(Order::End).await
     }
 
     /// Reads every key once from its primary, trying again until `deadline`.
@@ -429,9 +435,15 @@ async fn serve<C: Client>(
                 stop.send(()).or_unheard();
                 let ended = async {
                     let totals = task.await.unwrap_or_else(|e| Err(io::Error::other(e)));
+                    context.flush();
+                    totals
+                };
+                unless_dropped(reply, ended).await;
+            }
+            Order::End(reply) => {
+                let ended = async {
                     context.end().await;
                     context.flush_all();
-                    totals
                 };
                 unless_dropped(reply, ended).await;
             }

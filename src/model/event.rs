@@ -384,6 +384,8 @@ words! {
         Settle "settle",
         /// Loads begin nothing more, and wait for what is in flight.
         Drain "drain",
+        /// The copies of caches are compared with the origin. Left out without caches.
+        Sweep "sweep",
         /// The load has stopped; what steps left is undone, and nodes come back. Left out if
         /// there is nothing to undo.
         Undo "undo",

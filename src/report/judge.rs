@@ -330,6 +330,7 @@ pub(super) fn phase_name(phase: Phase) -> &'static str {
         Phase::Steps => "playing the timeline",
         Phase::Settle => "settling",
         Phase::Drain => "waiting for the last answers",
+        Phase::Sweep => "comparing copies with the origin",
         Phase::Undo => "undoing what steps left",
         Phase::Verify => "reading the final state",
         Phase::Stop => "stopping the servers",

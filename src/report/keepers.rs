@@ -58,6 +58,8 @@ pub(super) fn keepers(record: &Record, counted: &dyn Fn(&LoadInfo) -> Vec<NodeNa
             let before = all.first().map_or(0, |told| told.kept.evicted);
             before + sum(all, |kept| kept.evicted)
         };
+        let is_limited =
+            |node: &NodeName| record.kept.told(node).iter().any(|told| told.kept.limit_bytes > 0);
         let policy = nodes.iter().find_map(|node| record.kept.told(node).last());
         keepers.add_room(
             number,
@@ -65,6 +67,7 @@ pub(super) fn keepers(record: &Record, counted: &dyn Fn(&LoadInfo) -> Vec<NodeNa
                 keys: peak.keys,
                 bytes: peak.bytes,
                 evicted: nodes.iter().map(of_node).sum(),
+                limited: nodes.iter().any(is_limited),
                 order: policy.and_then(|told| order(&told.kept.policy)),
                 alone: loads.iter().filter(|other| other.group == load.group).count() == 1,
             },

@@ -417,7 +417,8 @@ impl Record {
 
     /// When the load ended: from then on, only what steps left is undone.
     pub fn load_ended(&self) -> Option<Nanos> {
-        self.phase_at(Phase::Undo).or(self.phase_at(Phase::Verify))
+        let is_after = |phase: Phase| matches!(phase, Phase::Sweep | Phase::Undo | Phase::Verify);
+        self.phases.iter().find(|(phase, _)| is_after(*phase)).map(|(_, at)| *at)
     }
 
     /// The end of the load, if the record reaches it.

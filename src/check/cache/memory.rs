@@ -171,8 +171,9 @@ impl Memory {
             return None;
         }
         let hits = self.events.iter().filter(|event| event.what == What::Hit).count() as u64;
-        let was_full =
-            room.evicted > 0 || self.events.iter().any(|event| event.what == What::Refused);
+        // A server that takes no copy may also have been down.
+        let refused = || self.events.iter().any(|event| event.what == What::Refused);
+        let was_full = room.evicted > 0 || room.limited && refused();
         let most = if was_full { self.most_hits(room) } else { hits };
         let efficiency = (most > 0).then(|| hits as f64 / most as f64 * 100.0);
         told.measure("cache.efficiency", efficiency);

@@ -150,6 +150,7 @@ impl State {
             (Phase::Steps, Some(_)) => "between steps",
             (Phase::Settle, _) => "settling",
             (Phase::Drain, _) => "waiting for answers",
+            (Phase::Sweep, _) => "comparing copies",
             (Phase::Undo, _) => "undoing what is left",
             (Phase::Verify, _) => "reading the final state",
             (Phase::Stop, _) => "ending the drill",

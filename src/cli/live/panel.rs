@@ -53,7 +53,7 @@ impl State {
             (Some(Phase::Steps | Phase::Settle), Some((gone, end))) => {
                 (gone / end.max(0.001), format!("{gone:.1} of {end:.1} s"))
             }
-            (Some(Phase::Drain | Phase::Undo | Phase::Verify | Phase::Stop), _) => {
+            (Some(Phase::Drain | Phase::Sweep | Phase::Undo | Phase::Verify | Phase::Stop), _) => {
                 (1.0, String::new())
             }
             _ => (0.0, String::new()),

@@ -374,6 +374,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
                 "{cache.hits.near?} in the reader's own process", "{cache.misses} misses",
                 "{cache.misses.expired?} expired", "{cache.misses.invalidated?} invalidated",
                 "{cache.misses.evicted?} evicted", "{cache.misses.lost?} lost with a server",
+                "{cache.misses.cold?} cold", "{cache.misses.gone?} gone for no known reason",
             ]);
         "cache.hits.host" Percent Higher "reads that found a copy on their host";
         "cache.hits.near_group" Percent Higher "reads that found a copy in the nearer group";
@@ -411,7 +412,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "origin.requests" Count Lower "reads that the origin was asked for";
         "origin.worst" Count Lower "the most reads of the origin within any one second"
             .side_by_side().headline("Origin's worst second", &[
-                "reads of it; {origin.saved?} saved", "{origin.shed?} requests refused",
+                "reads of the origin; {origin.saved?} of all reads spared", "{origin.shed?} requests refused",
             ]);
         "origin.shed" Count Lower "reads and writes that the origin had no room for"
             .side_by_side();
@@ -526,7 +527,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
             .side_by_side().busy_does(Spares).headline("Hits against the ideal", &[
                 "{cache.misses.evicted?} misses of evicted copies",
                 "{eviction.accuracy?} of evictions were right",
-                "servers stood for {eviction.stall.max?} at most",
+                "servers stood still for {eviction.stall.max?} at most, evicting",
             ]);
         "eviction.accuracy" Percent Higher
             "evicted copies that the exact order of the policy would not hold either"

@@ -27,9 +27,13 @@ fn through_a_cache(reads: &[u64], room: usize, right: bool) -> Vec<Op> {
 }
 
 fn figures_of(ops: &[Op], room: usize) -> Checked {
+    let (keys, order) = (room as u64, Some(Order::Lru));
+    figures_in(Room { keys, bytes: 0, evicted: 1, limited: true, order, alone: true }, ops)
+}
+
+fn figures_in(room: Room, ops: &[Op]) -> Checked {
     let mut keepers = keepers(&[vec![(0, 1 << 30)], vec![]], &Spans::default());
-    let (keys, evicted, order) = (room as u64, 1, Some(Order::Lru));
-    keepers.add_room(0, Room { keys, bytes: 0, evicted, order, alone: true });
+    keepers.add_room(0, room);
     told_of(CacheInfo { copies: Some((10, 10)), ..CACHE }, keepers, ops)
 }
 
@@ -104,6 +108,11 @@ fn a_server_that_takes_no_copy_is_no_better_than_one_that_evicts() {
     };
     assert_eq!(efficiency(&[unkept(10)]), 100.0, "nobody could have had it");
     assert_eq!(efficiency(&[unkept(10), unkept(20)]), 50.0);
+    let unlimited =
+        Room { keys: 2, bytes: 0, evicted: 0, limited: false, order: None, alone: true };
+    let ops = [left.clone(), hit.clone(), unkept(10), unkept(20)];
+    let down = figures_in(unlimited, &ops).measures["cache.efficiency"];
+    assert_eq!(down, 100.0, "it had room, and did not answer");
     let written = write(2, 15, (14, 16));
     assert_eq!(efficiency(&[unkept(10), written, unkept(20)]), 100.0, "it is another version");
 }
