@@ -89,8 +89,11 @@ impl Loads {
         };
         let loads = || drill.scenario.loads.iter().cloned().enumerate();
         let readers = loads().map(|(index, load)| async move {
-            let own = !load.client.is_of_a_library() && load.region.is_none();
-            if own || load.keyspace.of.is_some() {
+            let is_of_a_library = load.client.is_of_a_library();
+            let own = !is_of_a_library && load.region.is_none();
+            // What a library's cache left in the group is written in the library's own way.
+            let is_unreadable = is_of_a_library && load.cache.is_some();
+            if own || is_unreadable || load.keyspace.of.is_some() {
                 return Ok(None);
             }
             // All groups that have the keys are read, and only the first one is filled.

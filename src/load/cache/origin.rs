@@ -6,7 +6,7 @@
 //! up waiting takes nothing back: the origin works for nobody then, as a database does.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -35,6 +35,8 @@ pub struct Origin {
 struct State {
     /// It begins with the next request then, at the earliest.
     free: Nanos,
+    /// When it begins with those that wait. They keep their turns when steps change its capacity.
+    waiting: VecDeque<Nanos>,
     /// Of the entities that were written.
     versions: HashMap<u64, Versions>,
     /// What steps have changed, the first one first, each with its number.
@@ -105,8 +107,14 @@ impl Origin {
     /// It has so many entities.
     pub(crate) fn new(spec: cache::Origin, entities: u64, seed: u64) -> Origin {
         let chance = Xoshiro256PlusPlus::seed_from_u64(seed);
-        let (free, versions, changes, changed) = (Nanos::ZERO, HashMap::new(), Vec::new(), 0);
-        let state = State { free, versions, changes, changed, chance };
+        let state = State {
+            free: Nanos::ZERO,
+            waiting: VecDeque::new(),
+            versions: HashMap::new(),
+            changes: Vec::new(),
+            changed: 0,
+            chance,
+        };
         Origin { spec, entities, state: Mutex::new(state) }
     }
 
@@ -200,9 +208,13 @@ impl Origin {
             None => now,
             Some(capacity) => {
                 let at = state.free.max(now);
-                let waiting = at.since(now).as_secs_f64() * capacity;
-                if waiting > f64::from(self.spec.queue) {
-                    return Err(Cause::Overloaded);
+                let begun = state.waiting.partition_point(|at| *at <= now);
+                state.waiting.drain(..begun);
+                if at > now {
+                    if state.waiting.len() >= self.spec.queue as usize {
+                        return Err(Cause::Overloaded);
+                    }
+                    state.waiting.push_back(at);
                 }
                 state.free = at + Duration::from_secs_f64(1.0 / capacity);
                 at
@@ -324,6 +336,22 @@ mod tests {
             assert!((0.48..=0.501).contains(&waited), "{waited}");
         }
     }
+    /// What waits has come while it was narrow, and there is room for more.
+    #[test]
+    fn who_waits_is_counted_when_it_is_as_wide_as_before() {
+        let origin = origin(Some(1_000.0), 100);
+        let narrow = OriginChange { capacity: Some(100.0), ..OriginChange::default() };
+        let narrow = origin.change(narrow);
+        let at = |ms: u64| Nanos(ms * 1_000_000);
+        // One begins at once, and the last of the others after half a second.
+        assert!((0..51).all(|n| origin.ask(n, Wish::Read, at(0)).is_ok()));
+        origin.change_back(narrow);
+        let next = origin.ask(51, Wish::Read, at(10)).unwrap();
+        assert_eq!(next.at, at(510));
+        assert_eq!((0..100).filter(|n| origin.ask(*n, Wish::Read, at(10)).is_ok()).count(), 50);
+        assert_eq!(origin.ask(1, Wish::Read, at(9_000)).unwrap().at, at(9_000));
+    }
+
     #[test]
     fn it_says_so_of_what_it_does_not_have() {
         let origin = origin(None, 0);

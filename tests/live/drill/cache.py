@@ -30,6 +30,8 @@ import time
 
 NEWS, WRONG = sys.argv[1], (sys.argv[2:] or [None])[0]
 LEASE, LOOK = 1.0, 0.005
+# What an application does between dropping a copy and writing.
+BETWEEN = 0.03
 CHANGED, DELETED = "changed", "__keyevent@0__:del"
 FILL = """if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[2])
@@ -259,6 +261,8 @@ class Cache:
             else:
                 drops = "writing" if WRONG == "drops-before" else "invalidate"
                 learned = await self.invalidate(key) if what == drops else None
+                if what == "writing" and WRONG == "drops-before":
+                    await asyncio.sleep(BETWEEN)
             tell(id=order["id"], ok=learned)
         except Refused as refused:
             tell(id=order["id"], unknown=str(refused))

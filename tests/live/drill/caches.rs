@@ -32,7 +32,7 @@ pub fn play_on(topology: &str, keys: &str, args: &[&str]) -> Value {
 }
 
 /// The report, and all operations.
-fn played(topology: &str, keys: &str, args: &[&str]) -> (Value, Vec<Op>) {
+pub fn played(topology: &str, keys: &str, args: &[&str]) -> (Value, Vec<Op>) {
     let text = format!(
         "name: caches\ntopology: {topology}\n\
          loads: {{ app: {{ workload: cache, rate: 600/s, clients: 60, instances: 6, keys: 5, {keys} }} }}\n\
@@ -86,16 +86,16 @@ fn each_way_with_stampedes_does_what_it_promises() {
 /// Copies are there for 300 ms, and the origin takes 60: one read in six comes when there is none.
 #[test]
 fn who_asks_early_leaves_a_new_copy_before_the_old_one_ends() {
-    let hits = |stampede: &str| {
+    let came_too_late = |stampede: &str| {
         let report = play(&format!(
             "reads: 100%, warm: priority, layers: {{ l1: {{ group: cache, ttl: 300ms }} }}, \
              origin: {{ latency: 60ms }}, stampede: {stampede}"
         ));
         assert!(measure(&report, "origin.requests") > 40.0, "{}", report["measures"]);
-        measure(&report, "cache.hits")
+        measure(&report, "cache.misses.expired")
     };
-    let (none, early) = (hits("none"), hits("early"));
-    assert!(none < 90.0 && early > 93.0, "{none} % and {early} %");
+    let (none, early) = (came_too_late("none"), came_too_late("early"));
+    assert!(none > 200.0 && early < none / 4.0, "{none} and {early}");
 }
 
 /// What is not there is kept as a copy that says so.
@@ -228,13 +228,13 @@ fn a_step_makes_the_origin_slow_narrow_and_fail() {
     let failed = measure(&report, "errors.fail");
     assert!((120.0..360.0).contains(&failed), "{failed}: {}", report["measures"]);
     assert_eq!(measure(&report, "cache.impossible"), 0.0, "{}", report["findings"]);
-    // Some 400 wait for it, and then for each other.
-    let narrow = "timeline=[{ at: 1s, do: origin, load: app, capacity: 100/s, for: 800ms }]";
+    // Some 240 wait at its end, and nobody is refused who comes then.
+    let narrow = "timeline=[{ at: 1s, do: origin, load: app, capacity: 300/s, for: 800ms }]";
     let keys = "reads: 80%, origin: { latency: 1ms, capacity: 4000/s }, invalidate: ttl";
     let report = play_on("standalone", keys, &["--set", narrow]);
     assert!(measure(&report, "latency.p95.during") > 300.0, "{}", report["measures"]);
     assert!(measure(&report, "latency.p95.before") < 50.0, "{}", report["measures"]);
-    assert_eq!(measure(&report, "errors.fail"), 0.0, "{}", report["measures"]);
+    assert_eq!(measure(&report, "errors.total"), 0.0, "{}", report["measures"]);
 }
 
 /// Each hears of what the other one writes.
@@ -333,7 +333,6 @@ fn stampedes_and_invalidations_hold() {
 fn a_ready_scenario_fails_a_wrong_way() {
     for (name, sets) in [
         ("cache-counters", &["loads.app.by=get-set"][..]),
-        ("cache-transactions", &["loads.app.by=pipeline"]),
         ("cache-invalidation-race", &["loads.app.stampede=none", "loads.app.invalidate=delete"]),
     ] {
         let _turn = heavy_turn();

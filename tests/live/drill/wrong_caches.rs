@@ -175,9 +175,9 @@ fn copies_that_are_dropped_before_the_write_are_put_back() {
             "topology=standalone",
             "loads.app.rate=500/s",
             "loads.app.instances=2",
-            "loads.app.keys=20",
-            "loads.app.reads=80%",
-            "loads.app.origin.latency=20ms",
+            "loads.app.keys=50",
+            "loads.app.reads=95%",
+            "loads.app.origin.latency=5ms",
             "settle=3s",
         ],
     };

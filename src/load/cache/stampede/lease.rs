@@ -68,10 +68,12 @@ pub(in crate::load::cache) async fn miss(
             return ask_alone(process, entity, trace).await;
         };
         if matches!(&answer.told, ReplyValue::Bytes(Some(found)) if *found == token) {
-            let copy = process.origin_says(entity, trace).await?;
-            let fill = fill(process, entity, copy, (&place, &token));
-            let took = |told: &ReplyValue| matches!(told, ReplyValue::Number(Some(1)));
-            return Ok(process.filled(entity, copy, fill, took).await);
+            let found = ask_and_fill(process, entity, trace, (&place, &token)).await;
+            // Those who wait would wait for as long as the token is there.
+            if found.as_ref().map_or(true, |found| found.kept.is_none()) {
+                clear(process, entity, &place, &token).await;
+            }
+            return found;
         }
         if let Some(found) = process.found_by(entity, &answer) {
             return Ok(found.of_another());
@@ -81,7 +83,7 @@ pub(in crate::load::cache) async fn miss(
             && !is_token(found)
             && entity.met.get().is_none()
         {
-            let _ = process.send(entity.slot, script(CLEAR, &[&place], &[found]).into(), any).await;
+            clear(process, entity, &place, found).await;
             continue;
         }
         // Another entity has the place, and no lease is given for it.
@@ -90,6 +92,25 @@ pub(in crate::load::cache) async fn miss(
         }
         process.timer.until(process.clock.now() + RETRY).await;
     }
+}
+
+/// The copy takes the token's place, if that is still there and the server has room.
+async fn ask_and_fill(
+    process: &Process,
+    entity: &Entity,
+    trace: &Trace,
+    (place, token): (&str, &[u8]),
+) -> Result<Found, Cause> {
+    let copy = process.origin_says(entity, trace).await?;
+    let fill = fill(process, entity, copy, (place, token));
+    let took = |told: &ReplyValue| matches!(told, ReplyValue::Number(Some(1)));
+    Ok(process.filled(entity, copy, fill, took).await)
+}
+
+/// If that fails, it is there until its time is over.
+async fn clear(process: &Process, entity: &Entity, place: &str, found: &[u8]) {
+    let clear = script(CLEAR, &[place], &[found]);
+    let _ = process.send(entity.slot, clear.into(), any).await;
 }
 
 /// Without a lease nothing is left in the group.
