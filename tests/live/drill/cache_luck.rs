@@ -9,7 +9,7 @@ use redrill::model::event::Phase;
 use serde_json::Value;
 
 use crate::common::{need, script};
-use crate::drill::caches::{play_on, played};
+use crate::drill::caches::played;
 use crate::drill::locks::server_of;
 use crate::drill::place::Place;
 use crate::drill::ready::measure;

@@ -85,6 +85,7 @@ fn each_way_with_stampedes_does_what_it_promises() {
 
 /// Copies are there for 300 ms, and the origin takes 60: one read in six comes when there is none.
 #[test]
+#[ignore = "`just test-all`"]
 fn who_asks_early_leaves_a_new_copy_before_the_old_one_ends() {
     let came_too_late = |stampede: &str| {
         let report = play(&format!(

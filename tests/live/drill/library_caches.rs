@@ -8,7 +8,7 @@ use redrill::backend::process::binary::{ServerBinary, on_path};
 use redrill::spec::topology::EngineKind;
 use serde_json::Value;
 
-use crate::common::{need, run};
+use crate::common::{heavy_turn, need, run};
 use crate::drill::place::Place;
 use crate::drill::ready::measure;
 
@@ -160,6 +160,8 @@ fn server_for_redis_py(has_cache: bool) -> Option<PathBuf> {
 #[test]
 fn redis_py_hears_of_writes_and_says_which_servers_it_refuses() {
     let Some(python) = need::python_with_redis_cache() else { return };
+    // Its threads wait for each other when they are not run.
+    let _turn = heavy_turn();
     let command = [python.to_str().unwrap(), &adapter("redis-py-cache")];
     if let Some(server) = server_for_redis_py(true) {
         assert_told(&played(CALM, &command, Some(&server)).1, "redis-py-cache");
