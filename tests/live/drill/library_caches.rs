@@ -158,6 +158,7 @@ fn server_for_redis_py(has_cache: bool) -> Option<PathBuf> {
 }
 
 #[test]
+#[ignore = "`just test-all`"]
 fn redis_py_hears_of_writes_and_says_which_servers_it_refuses() {
     let Some(python) = need::python_with_redis_cache() else { return };
     // Its threads wait for each other when they are not run.
