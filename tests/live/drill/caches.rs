@@ -14,7 +14,7 @@ use crate::drill::ready::{CACHES, measure};
 fn cache_aside_keeps_readers_away_from_the_origin() {
     let _turn = heavy_turn();
     let place = Place::new();
-    let args = ["--profile", "ci", "--set", "settle=6s"];
+    let args = ["--profile", "ci", "--set", "settle=6s", "--set", "loads.app.rate=600/s"];
     let ran = run(&mut place.run_of("cache-aside", &args));
     let report = place.report();
     assert_ended_or_busy(0, &ran, &report);
