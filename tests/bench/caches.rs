@@ -119,11 +119,11 @@ fn tracked(table: &mut Table, runs: usize) -> crate::Outcome {
     let (mut ours, mut bound) = (Side::new("redrill run"), Side::new("the last push, and 1 ms"));
     for _ in 0..runs {
         let load = format!(
-            "rate: 1500/s, clients: 300, instances: {PROCESSES}, keys: 10, reads: 99%, \
+            "rate: 3000/s, clients: 300, instances: {PROCESSES}, keys: 10, reads: 99%, \
              layers: {{ l1: {{ in: process, ttl: 10m }}, l2: {{ group: cache, ttl: 10m }} }}, \
              origin: {{ latency: 1ms }}, stampede: lease, invalidate: tracking"
         );
-        ours.values.push(play(&load, "20s")?.measure("invalidation.p99")?);
+        ours.values.push(play(&load, "10s")?.measure("invalidation.p99")?);
         bound.values.push(last_push()? + 1.0);
     }
     let what = "tracking, 100 processes: last copy gone after a write, p99";
