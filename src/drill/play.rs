@@ -17,6 +17,7 @@ use crate::load::history;
 use crate::model::event::{End, EventKind, Phase};
 use crate::model::{Nanos, NodeName};
 use crate::spec::Scenario;
+use crate::spec::scenario::Load;
 
 use super::context::{DrillContext, Halt};
 use super::faults::Faults;
@@ -169,13 +170,11 @@ async fn with_history(
     observers.stop_probing().await?;
     faults.release_actors().await;
     let phase = drill.phase(Phase::Drain);
-    drill.unless_halted(loads.stop()).instrument(phase).await??;
-    if drill.scenario.loads.iter().any(|load| load.cache.is_some()) {
-        let phase = drill.phase(Phase::Sweep);
-        drill.unless_halted(loads.end()).instrument(phase).await??;
-    } else {
-        drill.unless_halted(loads.end()).await??;
-    }
+    drill.unless_halted(loads.stop()).instrument(phase.clone()).await??;
+    let has_own_cache = |load: &Load| load.cache.is_some() && !load.client.is_of_a_library();
+    let is_swept = drill.scenario.loads.iter().any(has_own_cache);
+    let phase = if is_swept { drill.phase(Phase::Sweep) } else { phase };
+    drill.unless_halted(loads.end()).instrument(phase).await??;
     observers.watcher.steps_are_over();
     if faults.is_any_left() {
         let phase = drill.phase(Phase::Undo);

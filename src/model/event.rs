@@ -384,7 +384,7 @@ words! {
         Settle "settle",
         /// Loads begin nothing more, and wait for what is in flight.
         Drain "drain",
-        /// The copies of caches are compared with the origin. Left out without caches.
+        /// The copies of redrill's own caches are compared with the origin. Left out without any.
         Sweep "sweep",
         /// The load has stopped; what steps left is undone, and nodes come back. Left out if
         /// there is nothing to undo.

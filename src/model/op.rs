@@ -421,7 +421,16 @@ impl Action {
 
     /// How the session asks that it ends. Who looks at a key that has an end has set it before.
     pub fn access_of_session(&self) -> Access {
-        if let Action::Expiry(_) = self { Access::Write } else { self.access() }
+        match self {
+            Action::Expiry(_) => Access::Write,
+            Action::Register(_)
+            | Action::Counter(_)
+            | Action::Set(_)
+            | Action::Queue(_)
+            | Action::Transfer(_)
+            | Action::Lock(_)
+            | Action::Cache(_) => self.access(),
+        }
     }
 
     /// Whether it changed something, if it ended ok.

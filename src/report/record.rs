@@ -417,7 +417,12 @@ impl Record {
 
     /// When the load ended: from then on, only what steps left is undone.
     pub fn load_ended(&self) -> Option<Nanos> {
-        let is_after = |phase: Phase| matches!(phase, Phase::Sweep | Phase::Undo | Phase::Verify);
+        let is_after = |phase: Phase| match phase {
+            Phase::Sweep | Phase::Undo | Phase::Verify => true,
+            Phase::Form | Phase::Fill | Phase::Steps | Phase::Settle | Phase::Drain => false,
+            // A drill may stop before its load has ended.
+            Phase::Stop => false,
+        };
         self.phases.iter().find(|(phase, _)| is_after(*phase)).map(|(_, at)| *at)
     }
 

@@ -276,13 +276,21 @@ mod tests {
         assert_eq!(counted.map(|(name, _)| name).into_iter().collect::<BTreeSet<_>>(), excused);
     }
 
-    #[test]
-    fn writes_that_are_dead_do_not_hide_among_reads() {
-        let ms = |ms: u64| Nanos(ms * 1_000_000);
+    fn ms(ms: u64) -> Nanos {
+        Nanos(ms * 1_000_000)
+    }
+
+    /// Of one load, on a time line without steps.
+    fn ten_seconds(starved: Vec<Span>) -> (Span, Tally) {
         let line = Span { from: ms(0), to: ms(10_000) };
         let (before, seen_to_the_end) = (line, true);
         let spans = Spans { line, seen_to_the_end, before, during: None, after: None };
-        let mut tally = Tally::new(spans, &[Duration::from_secs(1)], Vec::new());
+        (line, Tally::new(spans, &[Duration::from_secs(1)], starved))
+    }
+
+    #[test]
+    fn writes_that_are_dead_do_not_hide_among_reads() {
+        let (line, mut tally) = ten_seconds(Vec::new());
         for at in 0..10_000 {
             let writes = at % 50 == 0;
             let action = if writes { RegisterOp::Write(at) } else { RegisterOp::Read(None) };
@@ -298,11 +306,7 @@ mod tests {
     /// Those that fail end with the write, and the others with a look.
     #[test]
     fn a_session_that_sets_a_key_and_looks_at_it_recovers_as_one() {
-        let ms = |ms: u64| Nanos(ms * 1_000_000);
-        let line = Span { from: ms(0), to: ms(10_000) };
-        let (before, seen_to_the_end) = (line, true);
-        let spans = Spans { line, seen_to_the_end, before, during: None, after: None };
-        let mut tally = Tally::new(spans, &[Duration::from_secs(1)], Vec::new());
+        let (line, mut tally) = ten_seconds(Vec::new());
         for at in (0..10_000).step_by(10) {
             let set = ExpiryOp::Set { value: at, lives: ms(100) };
             let look = ExpiryOp::Look { value: at, ends: ms(at), replica: false, found: None };
@@ -319,12 +323,7 @@ mod tests {
 
     #[test]
     fn errors_of_an_instance_that_met_a_starved_time_are_not_the_servers_alone() {
-        let ms = |ms: u64| Nanos(ms * 1_000_000);
-        let line = Span { from: ms(0), to: ms(10_000) };
-        let (before, seen_to_the_end) = (line, true);
-        let spans = Spans { line, seen_to_the_end, before, during: None, after: None };
-        let starved = vec![Span { from: ms(1_000), to: ms(2_000) }];
-        let mut tally = Tally::new(spans, &[Duration::from_secs(1)], starved);
+        let (_, mut tally) = ten_seconds(vec![Span { from: ms(1_000), to: ms(2_000) }]);
         for (instance, at, outcome) in [
             (0, 500, Outcome::Ok),
             (1, 1_500, Outcome::Unknown(Cause::Timeout)),
@@ -346,11 +345,7 @@ mod tests {
 
     #[test]
     fn of_a_session_redrills_own_delay_is_no_time_of_the_servers_and_the_rest_is() {
-        let ms = |ms: u64| Nanos(ms * 1_000_000);
-        let line = Span { from: ms(0), to: ms(10_000) };
-        let (before, seen_to_the_end) = (line, true);
-        let spans = Spans { line, seen_to_the_end, before, during: None, after: None };
-        let mut tally = Tally::new(spans, &[Duration::from_secs(1)], Vec::new());
+        let (_, mut tally) = ten_seconds(Vec::new());
         let stage = |(intended, sent, done), late, last| {
             let part = Part { session: 0, step: u32::from(last), began: ms(0), late, last };
             let read = Action::Register(RegisterOp::Read(None));

@@ -276,7 +276,7 @@ impl Invalidate {
         }
     }
 
-    /// Whether processes hear of changes, from servers or by them from each other.
+    /// Whether processes hear of changes: from servers, or from each other through a server.
     pub fn is_heard(self) -> bool {
         match self {
             Invalidate::Ttl | Invalidate::Delete | Invalidate::Versioned => false,

@@ -102,7 +102,7 @@ impl Alarm {
     }
 }
 
-/// Setting a timer for less takes longer than that.
+/// For less no timer is set: other tasks run until then.
 const SOON: Duration = Duration::from_micros(20);
 
 /// The shortest slice that Linux grants.

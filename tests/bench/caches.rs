@@ -138,19 +138,15 @@ fn last_push() -> Result<f64, Box<dyn std::error::Error>> {
     let port = servers.ports[0];
     crate::peer::wait_for_port(port)?;
     let mut writer = redis::Client::open(("127.0.0.1", port))?.get_connection()?;
-    let mut links = Vec::new();
+    let (mut links, mut bytes) = (Vec::new(), [0; 4096]);
     for _ in 0..PROCESSES {
         let mut link = TcpStream::connect(("127.0.0.1", port))?;
         link.set_nodelay(true)?;
         link.write_all(b"HELLO 3\r\nCLIENT TRACKING ON\r\n")?;
+        until(&mut link, b"+OK\r\n", &mut bytes)?;
         links.push(link);
     }
-    std::thread::sleep(Duration::from_millis(200));
     let mut took = Vec::new();
-    let mut bytes = [0; 4096];
-    for link in &mut links {
-        let _ = link.read(&mut bytes)?;
-    }
     for _ in 0..WRITES {
         let () = redis::cmd("SET").arg("entity").arg("copy").query(&mut writer)?;
         for link in &mut links {

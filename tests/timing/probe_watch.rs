@@ -39,18 +39,18 @@ fn converged(told: &Told, step: usize) -> (Option<Nanos>, Option<Nanos>) {
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// It watches all nodes.
+fn watcher(rig: &Rig) -> Watcher {
+    let group = std::slice::from_ref(&rig.group);
+    Watcher::launch(group, Default::default(), 2_000.0, rig.teller()).unwrap()
+}
+
 #[tokio::test]
 async fn a_reshard_is_seen_by_the_watcher_and_not_by_the_probes() {
     let _alone = ALONE.lock().await;
     let moving: SlotSet = (0..=399).into();
     let rig = Rig::up(crate::common::cluster(3, 1), PROBE, std::slice::from_ref(&moving)).await;
-    let watcher = Watcher::launch(
-        std::slice::from_ref(&rig.group),
-        Default::default(),
-        2_000.0,
-        rig.teller(),
-    )
-    .unwrap();
+    let watcher = watcher(&rig);
     tokio::time::sleep(Duration::from_millis(300)).await;
     let began = rig.clock.now();
     watcher.step_began(0);
@@ -86,13 +86,7 @@ async fn a_reshard_is_seen_by_the_watcher_and_not_by_the_probes() {
 async fn convergence_waits_for_the_last_node_to_hear() {
     let _alone = ALONE.lock().await;
     let rig = Rig::unprobed(crate::common::cluster(3, 0)).await;
-    let watcher = Watcher::launch(
-        std::slice::from_ref(&rig.group),
-        Default::default(),
-        2_000.0,
-        rig.teller(),
-    )
-    .unwrap();
+    let watcher = watcher(&rig);
     tokio::time::sleep(Duration::from_millis(200)).await;
     let mut stalls = Vec::new();
     for step in 0..5 {
@@ -138,13 +132,7 @@ async fn convergence_waits_for_the_last_node_to_hear() {
 async fn a_replica_that_resyncs_delays_the_links_and_not_the_view() {
     let _alone = ALONE.lock().await;
     let rig = Rig::unprobed(crate::common::group("cache", Mode::Replication { replicas: 1 })).await;
-    let watcher = Watcher::launch(
-        std::slice::from_ref(&rig.group),
-        Default::default(),
-        2_000.0,
-        rig.teller(),
-    )
-    .unwrap();
+    let watcher = watcher(&rig);
     tokio::time::sleep(Duration::from_millis(200)).await;
     let (primary, replica) = (rig.node(0, 0), rig.node(0, 1));
     watcher.step_began(0);
@@ -178,13 +166,7 @@ async fn a_replica_that_resyncs_delays_the_links_and_not_the_view() {
 async fn silent_nodes_have_a_moment_for_their_last_word() {
     let _alone = ALONE.lock().await;
     let rig = Rig::unprobed(crate::common::cluster(3, 0)).await;
-    let watcher = Watcher::launch(
-        std::slice::from_ref(&rig.group),
-        Default::default(),
-        2_000.0,
-        rig.teller(),
-    )
-    .unwrap();
+    let watcher = watcher(&rig);
     let names = [0, 1, 2].map(|shard| rig.node(shard, 0).name.clone());
     let pause = async || {
         for name in &names {

@@ -18,7 +18,7 @@ use crate::drill::ready::measure;
 struct Drill {
     scenario: &'static str,
     news: &'static str,
-    set: &'static [&'static str],
+    set: Vec<&'static str>,
 }
 
 impl Drill {
@@ -84,7 +84,7 @@ fn all_compute_who_compute_before_they_lock() {
     let drill = Drill {
         scenario: "cache-stampede",
         news: "publish",
-        set: &["loads.app.rate=500/s", "loads.app.instances=4", "settle=4s"],
+        set: vec!["loads.app.rate=500/s", "loads.app.instances=4", "settle=4s"],
     };
     let Some((right, wrong)) = drill.of_both("asks-first", false) else { return };
     let [right, most] = [&right, &wrong].map(|of| measure(of, "stampede.computations.max"));
@@ -100,7 +100,7 @@ fn a_lock_without_an_expiry_is_found_when_its_holder_dies() {
     let drill = Drill {
         scenario: "cache-stampede-holder",
         news: "publish",
-        set: &[
+        set: vec![
             "loads.app.rate=300/s",
             "loads.app.instances=2",
             "loads.app.timeout=2s",
@@ -125,7 +125,7 @@ fn a_lock_that_is_given_back_without_its_token_lets_two_compute() {
     let drill = Drill {
         scenario: "cache-stampede-many",
         news: "publish",
-        set: &[
+        set: vec![
             "loads.app.rate=400/s",
             "loads.app.instances=2",
             "loads.app.keys=20",
@@ -150,7 +150,7 @@ fn a_fill_that_was_overtaken_by_its_invalidation_is_found() {
     let drill = Drill {
         scenario: "cache-invalidation-race",
         news: "publish",
-        set: &[
+        set: vec![
             "topology=standalone",
             "loads.app.rate=800/s",
             "loads.app.clients=100",
@@ -171,7 +171,7 @@ fn copies_that_are_dropped_before_the_write_are_put_back() {
     let drill = Drill {
         scenario: "cache-invalidation-race",
         news: "publish",
-        set: &[
+        set: vec![
             "topology=standalone",
             "loads.app.rate=500/s",
             "loads.app.instances=2",
@@ -190,46 +190,41 @@ fn who_hears_what_one_node_tells_of_all_is_found() {
     let drill = Drill {
         scenario: "cache-invalidation-race",
         news: "keyspace",
-        set: &["loads.app.rate=300/s", "loads.app.instances=3", "loads.app.keys=50", "settle=4s"],
+        set: vec![
+            "loads.app.rate=300/s",
+            "loads.app.instances=3",
+            "loads.app.keys=50",
+            "settle=4s",
+        ],
     };
     drill.finds("one-node", "cache.stale.late");
+}
+
+/// Three processes that a server tells of changes of what they have read, after `more`.
+fn trackers(more: &[&'static str]) -> Drill {
+    let set = [
+        "topology=standalone",
+        "loads.app.rate=300/s",
+        "loads.app.instances=3",
+        "loads.app.keys=100",
+        "loads.app.reads=95%",
+        "settle=4s",
+    ];
+    let set = [&set[..], more].concat();
+    Drill { scenario: "cache-invalidation-race", news: "tracking", set }
 }
 
 #[test]
 #[ignore = "`just test-all`"]
 fn a_tracker_that_ignores_a_flush_is_found() {
-    let drill = Drill {
-        scenario: "cache-invalidation-race",
-        news: "tracking",
-        set: &[
-            "topology=standalone",
-            "loads.app.rate=300/s",
-            "loads.app.instances=3",
-            "loads.app.keys=100",
-            "loads.app.reads=95%",
-            "settle=4s",
-        ],
-    };
-    drill.finds("ignores-flush", "cache.stale.late");
+    trackers(&[]).finds("ignores-flush", "cache.stale.late");
 }
 
 #[test]
 #[ignore = "`just test-all`"]
 fn a_tracker_that_ignores_a_lost_connection_is_found() {
-    let drill = Drill {
-        scenario: "cache-invalidation-race",
-        news: "tracking",
-        set: &[
-            "topology=standalone",
-            "loads.app.rate=300/s",
-            "loads.app.instances=3",
-            "loads.app.keys=100",
-            "loads.app.reads=95%",
-            "timeline=[{ at: 1500ms, do: client-kill, target: cache/0/0 }]",
-            "settle=3s",
-        ],
-    };
-    drill.finds("ignores-loss", "cache.stale.late");
+    let killed = "timeline=[{ at: 1500ms, do: client-kill, target: cache/0/0 }]";
+    trackers(&[killed]).finds("ignores-loss", "cache.stale.late");
 }
 
 #[test]
@@ -238,7 +233,7 @@ fn a_near_copy_with_a_time_of_its_own_is_found() {
     let drill = Drill {
         scenario: "cache-ttl-layers",
         news: "publish",
-        set: &[
+        set: vec![
             "loads.app.rate=300/s",
             "loads.app.instances=3",
             "loads.app.keys=50",

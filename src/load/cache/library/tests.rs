@@ -12,7 +12,7 @@ use crate::backend::programs::Programs;
 use crate::load::cache::Application;
 use crate::load::cache::application::tests::cache_load;
 use crate::load::client::adapter::Settings;
-use crate::load::{Lookup, Targets};
+use crate::load::client::adapter::tests::nobody;
 use crate::model::Workload;
 use crate::model::event::{Event, EventKind, Teller};
 use crate::model::op::Ended;
@@ -73,17 +73,8 @@ fn run<T>(each: &str, then: impl AsyncFnOnce(Rc<Library>, Receiver<Event>) -> T)
             patience,
             questions: Some(ask),
         };
-        let node = "127.0.0.1:6379".parse().unwrap();
-        let targets = Targets {
-            seeds: vec![node],
-            lookup: Lookup::Primary,
-            nodes: vec![node],
-            from: vec![],
-            told_at: vec![],
-            password: None,
-        };
         let command = ["sh", "-c", &SCRIPT.replace("EACH", each)].map(str::to_owned);
-        let adapter = Adapter::launch(&command, &[targets], settings).await.unwrap();
+        let adapter = Adapter::launch(&command, &[nobody()], settings).await.unwrap();
         let cache = load.cache.as_ref().unwrap();
         let application = Application::new(Origin::new(cache.origin, load.keys, 1));
         let of = Of { load: &load, cache, application: &application, hosts: &[] };

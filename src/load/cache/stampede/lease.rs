@@ -70,7 +70,8 @@ pub(in crate::load::cache) async fn miss(
         if matches!(&answer.told, ReplyValue::Bytes(Some(found)) if *found == token) {
             let found = ask_and_fill(process, entity, trace, (&place, &token)).await;
             // Those who wait would wait for as long as the token is there.
-            if found.as_ref().map_or(true, |found| found.kept.is_none()) {
+            let is_left = found.as_ref().is_ok_and(|found| found.kept.is_some());
+            if !is_left {
                 clear(process, entity, &place, &token).await;
             }
             return found;

@@ -15,7 +15,7 @@ mod program;
 pub mod protocol;
 mod start;
 #[cfg(test)]
-mod tests;
+pub(in crate::load) mod tests;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};

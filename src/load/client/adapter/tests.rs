@@ -74,17 +74,21 @@ fn with<T>(
             patience,
             questions: None,
         };
-        let node = "127.0.0.1:6379".parse().unwrap();
-        let targets = Targets {
-            seeds: vec![node],
-            lookup: Lookup::Primary,
-            nodes: vec![node],
-            from: vec![],
-            told_at: vec![],
-            password: None,
-        };
-        then(Adapter::launch(command, &[targets], settings).await, events).await
+        then(Adapter::launch(command, &[nobody()], settings).await, events).await
     })
+}
+
+/// An address that these adapters do not connect to.
+pub(in crate::load) fn nobody() -> Targets {
+    let node = "127.0.0.1:6379".parse().unwrap();
+    Targets {
+        seeds: vec![node],
+        lookup: Lookup::Primary,
+        nodes: vec![node],
+        from: vec![],
+        told_at: vec![],
+        password: None,
+    }
 }
 
 fn refused(script: &str) -> String {
