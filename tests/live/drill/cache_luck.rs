@@ -173,19 +173,20 @@ fn without_resp3_tracking_is_refused_before_the_load() {
 fn an_origin_that_fails_while_it_is_asked_keeps_nobody_waiting() {
     let steps = "timeline=[{ at: 1s, do: origin, load: app, failing: 100%, for: 800ms }, \
                  { at: 2500ms, do: origin, load: app, failing: 50%, for: 800ms }]";
+    // A writer would take leases away, so nobody writes.
     for stampede in ["none", "lock", "single-flight", "early", "stale-while-revalidate", "lease"] {
         let keys = format!(
-            "reads: 95%, layers: {{ l1: {{ group: cache, ttl: 300ms }} }}, timeout: 4s, \
+            "reads: 100%, layers: {{ l1: {{ group: cache, ttl: 300ms }} }}, timeout: 4s, \
              origin: {{ latency: 60ms }}, stampede: {stampede}"
         );
         let (report, ops) = played("standalone", &keys, &["--set", steps]);
         assert_eq!(measure(&report, "cache.impossible"), 0.0, "{stampede}: {}", report["findings"]);
         assert_eq!(measure(&report, "errors.unknown"), 0.0, "{stampede}: {}", report["why"]);
         assert!(measure(&report, "errors.fail") > 10.0, "{stampede}: {}", report["measures"]);
-        // Locks and leases of those who failed last for two seconds at most.
+        // Who failed gives its lock or lease back, and does not let it end after two seconds.
         let took = ops.iter().map(|op| op.done.since(op.intended).as_millis());
         let longest = took.max().unwrap();
-        assert!(longest < 2_700, "{stampede}: {longest} ms");
+        assert!(longest < 1_500, "{stampede}: {longest} ms");
         // Who waits for a question of before gets its error.
         assert!(measure(&report, "errors.share.after") < 1.0, "{stampede}: {}", report["why"]);
         assert!(measure(&report, "cache.hits") > 30.0, "{stampede}: {}", report["measures"]);
