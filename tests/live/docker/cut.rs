@@ -111,6 +111,7 @@ fn a_container_ends_meanwhile(mend: impl FnOnce(&Proxy)) {
 }
 
 #[test]
+#[ignore = "`just test-all`"]
 fn what_happened_meanwhile_is_told_afterwards() {
     a_container_ends_meanwhile(Proxy::mend);
 }

@@ -399,7 +399,7 @@ fn assert_regions_are_told_apart(report: &Value) {
 /// says, and that of processes by whose it is.
 #[test]
 fn keys_that_move_are_counted_apart() {
-    let Some(place) = super::linked() else { return };
+    let Some(place) = super::linked_alike() else { return };
     let text = scenario(
         &place,
         QUICK,
@@ -447,7 +447,7 @@ fn seen_by(place: &Place) -> BTreeMap<String, (BTreeSet<String>, u64)> {
 /// Two halves that do not hear each other, and a node that hears both, and that both hear.
 #[test]
 fn across_a_bridge_halves_suspect_each_other_and_nobody_is_replaced() {
-    let Some(place) = super::linked() else { return };
+    let Some(place) = super::linked_alike() else { return };
     let text = scenario(
         &place,
         QUICK,

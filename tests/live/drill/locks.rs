@@ -116,6 +116,7 @@ pub fn server_of(place: &Place, name: &str) -> redis::Connection {
 
 /// Its scripts go, which costs nothing, and then its memory, which breaks locks.
 #[test]
+#[ignore = "`just test-all`"]
 fn a_server_that_forgets_its_locks_is_found_out() {
     for kind in ["mutex", "mutex-wait", "fenced", "semaphore", "read-write", "fair"] {
         let place = Place::new();

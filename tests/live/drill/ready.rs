@@ -303,6 +303,7 @@ fn a_node_fails_while_servers_move_slots_by_themselves() {
 
 /// The last of them is played in sentinel.rs.
 #[test]
+#[ignore = "`just test-all`"]
 fn nodes_that_fail_as_processes() {
     suite(&FAILURES[1..6], "process", SOONER);
 }
@@ -377,6 +378,7 @@ fn minority_is_cut_off(backend: &str) {
 }
 
 #[test]
+#[ignore = "`just test-all`"]
 fn flapping_link() {
     link_flaps("process");
 }
@@ -405,6 +407,7 @@ fn standby_promotion() {
 /// While one region's replica follows a node that follows the other region's, clients that ask it
 /// for the primary must not stop at the one in the middle.
 #[test]
+#[ignore = "`just test-all`"]
 fn fail_back() {
     let report = broken(REGIONS[0], "process", &["timeline.0.at=1s", "timeline.1.at=5s"]);
     assert_eq!((measure(&report, "writes.lost"), measure(&report, "set.lost")), (0.0, 0.0));
@@ -437,6 +440,7 @@ fn stretched_cluster_majority_loss() {
 }
 
 #[test]
+#[ignore = "`just test-all`"]
 fn chaos() {
     faults_are_drawn("process");
 }

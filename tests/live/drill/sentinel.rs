@@ -64,6 +64,7 @@ fn logged(folder: &Path, wanted: impl Fn(&str) -> bool) -> Vec<f64> {
 }
 
 #[test]
+#[ignore = "`just test-all`"]
 fn the_phases_are_those_of_the_sentinels_own_logs() {
     for engine in need::engines() {
         phases_of(&engine.display().to_string());
@@ -197,6 +198,7 @@ fn two_lead(report: &Value) {
 }
 
 #[test]
+#[ignore = "`just test-all`"]
 fn sentinels_that_are_told_to_fail_over_do_so_unasked() {
     let place = Place::new();
     let text = watched(
@@ -275,6 +277,7 @@ fn nobody_hands_over_for_a_dead_primary_but_a_replica_may_take_over() {
 
 /// The other side of the cut is where clients are, so that they need not know.
 #[test]
+#[ignore = "`just test-all`"]
 fn through_relays_the_new_primary_is_found_at_its_door() {
     let place = Place::new();
     let text = watched(

@@ -44,8 +44,16 @@ fn paused(by: &str) -> (Place, Option<i32>, String) {
 
 #[test]
 fn a_plain_pipeline_is_found_guilty() {
-    let (place, code, told) = paused("pipeline");
-    assert_eq!(code, Some(1), "{told}");
+    // Whether anybody reads between two pieces is luck.
+    let mut tries = 1;
+    let (place, told) = loop {
+        let (place, code, told) = paused("pipeline");
+        if code == Some(1) {
+            break (place, told);
+        }
+        assert!(tries < 4, "{code:?}: {told}");
+        tries += 1;
+    };
     let report = place.report();
     assert!(count(&report, "transfer.torn") >= 1.0, "{told}");
     assert_eq!(count(&report, "transfer.half_done") + count(&report, "transfer.lost"), 0.0);
