@@ -41,7 +41,8 @@ fn library(rule: SyncRule, writers: Writers, own: &str, tag: &Tag) -> String {
         SyncRule::Crdt => include_str!("rules/crdt.lua"),
     };
     let head = format!(
-        "#!lua name={LIBRARY}\nlocal OWN, TAG, MOST, LIFE = '{own}', '{tag}', {OUTBOX_KEEPS}, {LIFE}\n\
+        "#!lua name={LIBRARY}\nlocal OWN, TAG, MOST = '{own}', '{tag}', {OUTBOX_KEEPS}\n\
+         local LIFE, LIVES = {LIFE}, {LIVES}\n\
          local CONFLICT, STANDBY = '{CONFLICT}', {standby}\n"
     );
     [&head, COMMON, STANDBY, PASS, rule, FUNCTIONS].join("\n")
@@ -174,8 +175,10 @@ impl Position {
     }
 }
 
-/// Numbers of one life of a group.
-const LIFE: u64 = 1 << 40;
+/// Numbers of one life of a group: of so many entries.
+pub(super) const LIFE: u64 = 1 << 28;
+/// So many lives. Lua's numbers are exact up to 2^53.
+const LIVES: u64 = 1 << 25;
 
 /// Whether two entries of a group are of one life: it has lost no writes between them.
 pub fn same_life(one: u64, other: u64) -> bool {

@@ -291,7 +291,7 @@ mod tests {
             |id: &str, number: u64| Some(Position { id: id.into(), number, ..Position::default() });
         let source = |first, last| Known { first, last, ..Known::default() };
         let missing = |own: Option<Position>, source| cut_off(&own.unwrap(), &source);
-        let life = 1 << 40;
+        let life = functions::LIFE;
         assert_eq!(missing(at("0-0", 0), source(at("1-0", 1), at("9-0", 9))), None);
         assert_eq!(missing(at("2-0", 2), source(at("7-0", 7), at("9-0", 9))), Some(4));
         assert_eq!(missing(at("8-0", 8), source(at("7-0", 7), at("9-0", 9))), None);

@@ -362,9 +362,9 @@ mod tests {
         assert!(!has_gap(7, &all(&[5, 6])), "its last entries were lost with a primary");
         assert!(begins_again(7, &all(&[5, 6])) && begins_again(7, &all(&[7])));
         assert!(!begins_again(7, &all(&[8])) && !begins_again(0, &all(&[1])));
-        assert!(!begins_again(7, &all(&[(1 << 40) + 1])), "another life begins");
-        assert!(!has_gap(7, &all(&[(1 << 40) + 1])), "another life begins");
-        assert!(has_gap(7, &all(&[(1 << 40) + 2])));
+        assert!(!begins_again(7, &all(&[functions::LIFE + 1])), "another life begins");
+        assert!(!has_gap(7, &all(&[functions::LIFE + 1])), "another life begins");
+        assert!(has_gap(7, &all(&[functions::LIFE + 2])));
         assert!(!has_gap(7, &[]));
     }
 

@@ -1,6 +1,6 @@
 -- What all rules have in common: the clock, the outbox, and the positions up to which other groups'
--- outboxes have been applied. redrill adds `OWN`, `TAG`, `MOST`, `LIFE`, `CONFLICT`, `STANDBY` and
--- the functions of a rule.
+-- outboxes have been applied. redrill adds `OWN`, `TAG`, `MOST`, `LIFE`, `LIVES`, `CONFLICT`,
+-- `STANDBY` and the functions of a rule.
 --
 -- In a cluster all of this is of one shard. `TAG` is a hash tag that lies in its slots, and stands in
 -- the names of all keys that are redrill's own. Elsewhere it is empty.
@@ -9,7 +9,7 @@
 -- standby groups its term), `o`, what was done, `k`, the key, and `v`, with what. Numbers count up by one, so that a reader sees
 -- if entries are missing. A group that has lost writes and got back what others had of them begins
 -- a new life, and so does a server that writes for it from now on, as it may lack some: its numbers
--- go on at the next multiple of `LIFE`.
+-- go on at a later multiple of `LIFE`.
 
 local OUTBOX = 'redrill:outbox' .. TAG
 -- `n`: the number of the last entry. `t`: the latest instant that was seen, anywhere. `writer`: the
@@ -54,6 +54,21 @@ local function me()
   return run
 end
 
+-- An instant by the server's own clock, and later than `seen`, in microseconds.
+local function instant_after(seen)
+  local time = redis.call('TIME')
+  return math.max(time[1] * 1000000 + time[2], tonumber(seen or 0) + 1)
+end
+
+-- The number before the first one of the next life after that of `n`. A group that loses its data
+-- twice may get it back from another one that has not heard of the life in between, which a third one
+-- has. So lives are not counted: they are numbered by the clock, in steps of 20 ms, which begins anew
+-- every eight days.
+local function next_life(n)
+  local step = math.floor(instant_after(redis.call('HGET', STATE, 't')) / 20000) % LIVES
+  return whole(math.max(math.floor(tonumber(n) / LIFE) + 1, step) * LIFE)
+end
+
 -- Another server writes for this group now, and may lack the last writes of the one before. So it
 -- begins a new life, after number `n`; others see by what is `SEEN` of the old one if they have more.
 local function begin_to_write(t, n, before)
@@ -62,7 +77,7 @@ local function begin_to_write(t, n, before)
   n = n or '0'
   local last = redis.call('XREVRANGE', OUTBOX, '+', '-', 'COUNT', 1)[1]
   redis.call('HSET', SEEN, life_of(OWN, n), last and words(last[2][2])[2] or t or '0')
-  n = whole((math.floor(tonumber(n) / LIFE) + 1) * LIFE)
+  n = next_life(n)
   redis.call('HSET', STATE, 'n', n)
   return n
 end
@@ -70,14 +85,11 @@ end
 -- A hybrid logical clock, in microseconds: the server's own, and later than all that was seen. A
 -- write is named by that and the second value, the life of this group.
 local function tick()
-  local time = redis.call('TIME')
-  local now = time[1] * 1000000 + time[2]
   local known = redis.call('HMGET', STATE, 't', 'n', 'writer')
   if known[3] ~= me() then known[2] = begin_to_write(unpack(known)) end
-  local seen = tonumber(known[1] or 0)
-  if now <= seen then now = seen + 1 end
-  redis.call('HSET', STATE, 't', whole(now))
-  return whole(now), life_of(OWN, known[2])
+  local now = whole(instant_after(known[1]))
+  redis.call('HSET', STATE, 't', now)
+  return now, life_of(OWN, known[2])
 end
 
 -- `t` may have the term of the write behind it.

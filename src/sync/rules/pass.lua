@@ -80,5 +80,5 @@ local function renew(kept)
   end
   local n = math.max(tonumber(known[2]), tonumber(redis.call('HGET', STATE, 'n') or 0))
   redis.call('HSET', SEEN, life_of(OWN, n), whole(kept))
-  redis.call('HSET', STATE, 'n', whole((math.floor(n / LIFE) + 1) * LIFE))
+  redis.call('HSET', STATE, 'n', next_life(n))
 end

@@ -220,6 +220,32 @@ impl Ring {
     }
 }
 
+/// It gets its data back from a group that has not heard of its life in between, which another group
+/// has. What was written in that life and in the one after it is told apart.
+#[test]
+fn a_server_that_loses_its_data_twice_begins_two_lives() {
+    let rule = SyncRule::Crdt;
+    let start = |group| Server::start(&need::engines()[0], group, rule);
+    let (mut us, mut eu, mut ap) = (start("us"), start("eu"), start("ap"));
+    let lose = |us: &mut Server| {
+        us.say::<()>(&["FLUSHALL"]);
+        us.say::<()>(&["FUNCTION", "FLUSH"]);
+        us.ask::<redis::Value>(&functions::load(rule, Writers::All, "us", us.tag())).unwrap();
+        Replicator::start(&eu, us, rule).line(|progress| progress.passes == 1);
+    };
+    lose(&mut us);
+    (0..2).for_each(|_| us.write("incr", "c", ""));
+    Replicator::start(&us, &ap, rule).line(|progress| progress.applied == 2);
+    lose(&mut us);
+    us.write("incr", "c", "");
+    Replicator::start(&us, &eu, rule).line(|progress| progress.applied == 1);
+    let pairs = [[&us, &eu], [&eu, &us], [&us, &ap], [&ap, &us], [&eu, &ap], [&ap, &eu]];
+    let _ring = pairs.map(|[from, to]| Replicator::start(from, to, rule));
+    let mut held = || [&mut us, &mut eu, &mut ap].map(|server| server.get("c"));
+    let all_have_three = until(SOON, || held().iter().all(|c| c.as_deref() == Some("3")));
+    assert!(all_have_three, "{:?}", held());
+}
+
 /// Outboxes are cut off while a replicator is dead, and servers lose all that they have, functions
 /// included, in the middle of writes.
 #[test]
