@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::iter;
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
@@ -16,8 +17,8 @@ use redrill::model::event::{Event, EventKind, Phase};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::common::{Ran, client, run, script, server, until};
-use crate::drill::place::{MOST, Place, kill};
+use crate::common::{Ran, client, run, script, server};
+use crate::drill::place::{Place, end_of, events, kill};
 
 /// In what a server is wrong.
 #[derive(Clone, Copy, Debug)]
@@ -123,17 +124,38 @@ fn on_wrong_servers(place: &Place, mut command: Command, wrong: Wrong) -> Ran {
         return run(command.arg("--engine-binary").arg(binary));
     }
     let mut playing = place.watch(command);
-    let begun = |event: &Event| matches!(event.kind, EventKind::Phase { phase: Phase::Steps });
-    // It may end before, on a machine that is too busy to fill keys in.
-    let mut loaded = || playing.events().iter().any(begun) || playing.has_ended().is_some();
-    assert!(until(MOST, &mut loaded), "no load begins: {}", playing.errors());
-    let mut harm = Harm::new(playing.servers(), clients(place), wrong);
-    while playing.has_ended().is_none() {
-        harm.look();
+    // One drill, or those of a sweep one after another, each with servers of its own.
+    let (mut drill, mut harm) = (None, None);
+    for look in 0u32.. {
+        if playing.has_ended().is_some() {
+            break;
+        }
+        // Who is at work reads the drill's record now and then only.
+        if harm.is_none() || look.is_multiple_of(25) {
+            let now = under_load(place);
+            if now != drill {
+                harm = now.is_some().then(|| Harm::new(playing.servers(), clients(place), wrong));
+                drill = now;
+            }
+        }
+        harm.iter_mut().for_each(Harm::look);
         thread::sleep(LOOK);
     }
+    assert!(drill.is_some(), "no load began: {}", playing.errors());
     drop(harm);
     playing.end()
+}
+
+/// The folder of the drill whose load runs.
+fn under_load(place: &Place) -> Option<PathBuf> {
+    let within = |folder: PathBuf| {
+        let inner = fs::read_dir(&folder).into_iter().flatten().flatten();
+        let inner: Vec<PathBuf> = inner.map(|entry| entry.path()).collect();
+        iter::once(folder).chain(inner)
+    };
+    let begun = |event: &Event| matches!(event.kind, EventKind::Phase { phase: Phase::Steps });
+    let is_loaded = |folder: &PathBuf| end_of(folder).is_none() && events(folder).iter().any(begun);
+    place.folders().into_iter().flat_map(within).find(is_loaded)
 }
 
 /// The script that starts such servers; sentinels are left as they are.
