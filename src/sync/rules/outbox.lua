@@ -61,9 +61,9 @@ local function instant_after(seen)
 end
 
 -- The number before the first one of the next life after that of `n`. A group that loses its data
--- twice may get it back from another one that has not heard of the life in between, which a third one
--- has. So lives are not counted: they are numbered by the clock, in steps of 20 ms, which begins anew
--- every eight days.
+-- twice may get it back from a group that has not heard of the life in between, and a third group has.
+-- So a life's number is that of its step of the clock, of 20 ms; steps are counted from 0 every eight
+-- days. If the number would not grow, it grows by one.
 local function next_life(n)
   local step = math.floor(instant_after(redis.call('HGET', STATE, 't')) / 20000) % LIVES
   return whole(math.max(math.floor(tonumber(n) / LIFE) + 1, step) * LIFE)

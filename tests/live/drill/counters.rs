@@ -31,16 +31,16 @@ fn play(by: &str, rate: u32) -> (Value, String) {
                     {{ at: 1s, do: reshard, from: 2, to: 1, slots: 5000, pace: fast }}]\n\
          settle: 2s\nreported: [all]"
     );
-    run_in_time(|| {
+    let (report, told) = run_in_time(|| {
         let place = Place::new();
         let ran = place.play(&text, &[]);
         let told = ran.out + &ran.err;
         assert!(matches!(ran.code, Some(0 | 2)), "{by}: {told}");
-        let report = place.report();
-        assert!(measure(&report, "counter.acknowledged") > 300.0, "{by}: {told}");
         place.assert_nothing_left();
-        (report, told)
-    })
+        (place.report(), told)
+    });
+    assert!(measure(&report, "counter.acknowledged") > 300.0, "{by}: {told}");
+    (report, told)
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::fs;
 use redrill::model::op::{Action, Outcome, Purpose, RegisterOp};
 use serde_json::Value;
 
-use crate::drill::place::Place;
+use crate::drill::place::{Place, run_in_time};
 
 const CLUSTER: &str = "
 name: quick
@@ -44,17 +44,11 @@ fn paused(by: &str) -> (Place, Option<i32>, String) {
 
 #[test]
 fn a_plain_pipeline_is_found_guilty() {
-    // Whether anybody reads between two pieces is luck.
-    let mut tries = 1;
-    let (place, told) = loop {
+    let (report, (code, told)) = run_in_time(|| {
         let (place, code, told) = paused("pipeline");
-        if code == Some(1) {
-            break (place, told);
-        }
-        assert!(tries < 4, "{code:?}: {told}");
-        tries += 1;
-    };
-    let report = place.report();
+        (place.report(), (code, told))
+    });
+    assert_eq!(code, Some(1), "{told}");
     assert!(count(&report, "transfer.torn") >= 1.0, "{told}");
     assert_eq!(count(&report, "transfer.half_done") + count(&report, "transfer.lost"), 0.0);
     assert!(told.contains("reads torn"), "{told}");
