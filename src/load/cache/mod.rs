@@ -5,21 +5,21 @@
 //! repository does is written as an application would write it. The origin is redrill's own, so it
 //! is known what was true when.
 //!
-//! - `repository`: what the load sees; `reading`: a read, layer by layer.
+//! - `repository`: what the load sees; `reading`: a read, layer by layer; `writing`: a write.
 //! - `application`: what steps change of all of that.
 //! - `origin`: the source of truth, with its latency, its capacity and its queue.
-//! - `process`: what one process of the application has; `behind`: how it asks the group and the
+//! - `process`: what one process of the application has; `asking`: how it asks the group and the
 //!   origin; `found`: what comes of that; `replies`: what servers answer.
 //! - `copy`: an entity, and its copies as bytes.
 //! - `layer`: where copies are: in memory, and in groups.
 //! - `stampede`: what many readers do that find no copy at once.
-//! - `invalidation`: what becomes of the copies of what is written.
+//! - `invalidation`: what keeps copies from being served for long after a write.
 //! - `warming`: copies that steps have made before anybody asks.
 //! - `sweep`: all copies compared with the origin.
 //! - `library`: the cache of somebody else's library, and its way to the origin.
 
 mod application;
-mod behind;
+mod asking;
 mod copy;
 mod found;
 mod invalidation;
@@ -33,6 +33,7 @@ mod repository;
 mod stampede;
 mod sweep;
 mod warming;
+mod writing;
 
 pub use application::{Application, Applications, applications};
 pub(crate) use copy::entity::last;

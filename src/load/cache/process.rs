@@ -1,16 +1,16 @@
 //! One process of an application: the copies in its memory, and what it has to reach the group and
 //! the origin.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::application::Application;
@@ -24,10 +24,10 @@ use super::layer::servers::{NearGroup, Servers};
 use super::origin::Origin;
 use super::warming::wanted::Warming;
 use crate::load::Targets;
-use crate::load::client::{ClientOptions, Front, Listener, Noted, try_resp3};
+use crate::load::client::{ClientOptions, Front, Listener, Noted, Tell, try_resp3};
 use crate::log::OrUnheard;
 use crate::model::Clock;
-use crate::model::op::{Action, CacheOp, Ended, FoundIn};
+use crate::model::op::{Action, CacheOp, Ended, FoundIn, key_prefix};
 use crate::spec::cache::{Cache, Invalidate, Layer, Place};
 use crate::spec::scenario::Load;
 use crate::wake::Timer;
@@ -120,7 +120,14 @@ impl Process {
             try_resp3(targets, options).await?;
         }
         let number = load.keyspace.number(u64::from(instance)) as u16;
-        let (tell, mut told) = mpsc::unbounded_channel();
+        // It begins when its connections do, and holds them.
+        let itself: Rc<OnceCell<Weak<Process>>> = Rc::default();
+        let hears = itself.clone();
+        let tell: Tell = Rc::new(move |told| {
+            if let Some(process) = hears.get().and_then(Weak::upgrade) {
+                process.told(told);
+            }
+        });
         let tracked = (options, (cache.invalidate == Invalidate::Tracking).then_some(tell));
         let far = Front::connect_tracked(targets, instance, clock, tracked, patience).await?;
         let servers = |front| Servers::new(front, cache, load.timeout, clock);
@@ -172,12 +179,7 @@ impl Process {
             flights: RefCell::default(),
             chance: RefCell::new(Xoshiro256PlusPlus::seed_from_u64(u64::from(number))),
         });
-        let hears = process.clone();
-        tokio::task::spawn_local(async move {
-            while let Some(told) = told.recv().await {
-                hears.told(&told);
-            }
-        });
+        let _ = itself.set(Rc::downgrade(&process));
         let of_timer = process.clone();
         tokio::task::spawn_local(async move { of_timer.timer.run().await.or_unheard() });
         let (begins_anew, mut restarted) = (process.clone(), process.restarted.clone());
@@ -234,6 +236,21 @@ impl Process {
 
     pub(super) fn forget(&self, id: u64) {
         self.copies.iter().for_each(|copies| copies.forget(id));
+    }
+
+    /// The same of the entity of that name, if it is one's.
+    pub(super) fn forget_named(&self, name: &str) {
+        let id = name.strip_prefix(&key_prefix(&self.name)).and_then(|id| id.parse().ok());
+        id.into_iter().for_each(|id| self.forget(id));
+    }
+
+    /// Whether it listens to a node now.
+    pub(super) fn is_told_by(&self, node: u16) -> bool {
+        self.heard.borrow().contains(&node)
+    }
+
+    pub(super) fn is_told_by_any(&self) -> bool {
+        !self.heard.borrow().is_empty()
     }
 
     pub(super) fn forget_all(&self) {

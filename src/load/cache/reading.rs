@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::copy::entity::{Copy, Entity};
 use super::found::{Found, Trace};
-use super::invalidation::news;
+use super::invalidation;
 use super::layer::copies::Near;
 use super::layer::guard::Guard;
 use super::layer::near_group::{self, Asked};
@@ -34,7 +34,7 @@ pub(super) async fn read(
         questions.push(copies.ask(entity.id));
     }
     let found = read_nearer(process, entity, trace).await?;
-    if news::is_heard(process, &found) {
+    if invalidation::of(process.cache.invalidate).may_keep(process, &found) {
         keep(questions, (found.copy, found.copy.until));
     }
     Ok(found)

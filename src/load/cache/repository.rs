@@ -3,13 +3,14 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::copy::entity::{Copy, Entity};
+use super::copy::entity::Entity;
 use super::found::{Found, Trace};
-use super::invalidation::{bulk, change, news};
+use super::invalidation::{bulk, hearing};
 use super::layer::near_group;
 use super::layer::servers::NearGroup;
 use super::process::{Of, Process};
-use super::{reading, sweep, warming};
+use super::writing::behind;
+use super::{reading, sweep, warming, writing};
 use crate::load::Targets;
 use crate::load::client::{Answer, Client, ClientOptions, Front, Noted, ReplyValue};
 use crate::load::workload::Doing;
@@ -47,9 +48,9 @@ impl Repository {
     ) -> Result<Vec<Rc<Repository>>, String> {
         let (far, nearer) = (&targets[0], targets.get(1));
         let process = Process::connect(of, (far, nearer), instance, clock, patience).await?;
-        news::listen(&process, far, instance, ClientOptions::of_load(of.load));
+        hearing::listen(&process, far, instance, ClientOptions::of_load(of.load));
         if of.cache.write == Write::Behind {
-            tokio::task::spawn_local(change::write_later(process.clone()));
+            tokio::task::spawn_local(behind::write_later(process.clone()));
         }
         // One of them does what steps want.
         if instance == 0 {
@@ -98,7 +99,7 @@ impl Repository {
 
     async fn write(&self, entity: &Entity) -> Answer {
         let (process, trace) = (&self.process, Trace::default());
-        let writing = process.unless_restarted(Box::pin(write(process, entity, &trace)));
+        let writing = process.unless_restarted(Box::pin(writing::write(process, entity, &trace)));
         let ended = tokio::time::timeout(process.timeout, writing).await;
         let (version, at) = trace.wrote.of(entity.id);
         let commands = Some(trace.commands.get());
@@ -206,22 +207,4 @@ fn answer<E>(ended: Result<Option<Result<(), Cause>>, E>, told: CacheOp) -> Answ
         Err(_) => Outcome::Unknown(Cause::Timeout),
     };
     Answer { told: ReplyValue::Found(Action::Cache(told)), ..Answer::of(outcome) }
-}
-
-async fn write(process: &Process, entity: &Entity, trace: &Trace) -> Result<(), Cause> {
-    let copy = match process.cache.write {
-        Write::Behind => change::behind(process, entity, trace).await?,
-        Write::Aside | Write::Through | Write::Ahead => {
-            origin_takes(process, entity, trace).await?
-        }
-    };
-    news::tell(process, entity, copy, trace).await
-}
-
-/// Writes to the origin, and waits for it.
-async fn origin_takes(process: &Process, entity: &Entity, trace: &Trace) -> Result<Copy, Cause> {
-    let by = (&process.timer, process.clock);
-    let took = process.origin.takes(by, process.changes_with(entity.id), &trace.wrote).await?;
-    let (version, _) = trace.wrote.of(entity.id);
-    Ok(process.new_copy(entity, version, took))
 }

@@ -4,12 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, ErrorKind, PushInfo, PushKind, RedisResult};
-use tokio::sync::mpsc::{self, UnboundedReceiver};
+use redis::{AsyncConnectionConfig, ErrorKind, PushInfo, RedisResult};
 use tracing::trace;
 
 use super::ClientOptions;
-use super::node::{dial, resp3};
+use super::node::{Driver, Tell, dial, dial_told, driven, resp3};
 use crate::load::Targets;
 use crate::model::Password;
 
@@ -22,6 +21,7 @@ pub(crate) struct Ear {
 }
 
 /// What is to be told.
+#[derive(Clone)]
 pub(crate) enum Topic {
     /// Changes of all keys that begin so (CLIENT TRACKING in broadcast mode).
     Keys(String),
@@ -73,17 +73,14 @@ impl Ear {
         password: Option<Password>,
         options: ClientOptions,
     ) {
+        let tells = listener.clone();
+        let tell: Tell = Rc::new(move |told| tells.told(told));
         loop {
-            let connecting = tokio::time::timeout(options.connect, self.connect(password.as_ref()));
-            match connecting.await {
-                Ok(Ok((_connection, mut told))) => {
+            let connecting = self.connect(password.as_ref(), tell.clone());
+            match tokio::time::timeout(options.connect, connecting).await {
+                Ok(Ok((_connection, driver))) => {
                     listener.hears(self.node);
-                    while let Some(told) = told.recv().await {
-                        match told.kind {
-                            PushKind::Disconnection => break,
-                            _ => listener.told(&told),
-                        }
-                    }
+                    driver.await;
                     listener.loses(self.node);
                 }
                 Ok(Err(error)) => trace!(address = %self.address, %error, "changes are not heard"),
@@ -96,12 +93,17 @@ impl Ear {
     async fn connect(
         &self,
         password: Option<&Password>,
-    ) -> RedisResult<(MultiplexedConnection, UnboundedReceiver<PushInfo>)> {
-        let (tell, told) = mpsc::unbounded_channel();
-        let config = AsyncConnectionConfig::new().set_response_timeout(None).set_push_sender(tell);
-        let (mut connection, driver) =
-            dial(self.address, self.from, &resp3(password), config).await?;
-        tokio::task::spawn_local(driver);
+        tell: Tell,
+    ) -> RedisResult<(MultiplexedConnection, Driver)> {
+        let config = AsyncConnectionConfig::new().set_response_timeout(None);
+        let (mut connection, mut driver) =
+            dial_told(self.address, self.from, password, config, tell).await?;
+        driven(&mut driver, self.ask(&mut connection)).await?;
+        Ok((connection, driver))
+    }
+
+    /// Asks the server to tell.
+    async fn ask(&self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
         match &self.topic {
             Topic::Keys(prefix) => {
                 let mut track = redis::cmd("CLIENT");
@@ -114,6 +116,6 @@ impl Ear {
                 }
             }
         }
-        Ok((connection, told))
+        Ok(())
     }
 }

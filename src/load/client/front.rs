@@ -12,7 +12,7 @@ use futures::future::{join_all, try_join_all};
 use redis::{Cmd, from_redis_value};
 use tokio::sync::Notify;
 
-use super::node::Tracked;
+use super::node::Tell;
 use super::routed::Routed;
 use super::{Answer, Client, ClientOptions, Request};
 use crate::load::workload::Doing;
@@ -90,7 +90,7 @@ impl Front {
         targets: &Targets,
         instance: u16,
         clock: Clock,
-        (options, tracked): (ClientOptions, Option<Tracked>),
+        (options, tracked): (ClientOptions, Option<Tell>),
         patience: Duration,
     ) -> Result<Rc<Front>, String> {
         let connect = async |targets: &Targets, options: ClientOptions| {

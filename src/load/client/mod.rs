@@ -27,7 +27,7 @@ pub(crate) use asked::Asked;
 pub(crate) use ear::{Ear, Listener, Topic, try_resp3};
 pub(crate) use front::Front;
 pub(crate) use near::Near;
-pub(crate) use node::{Link, connect};
+pub(crate) use node::{Link, Tell, connect};
 pub(crate) use request::{Commands, Locked, Read, ReplyValue, Request, Then};
 pub(crate) use request::{done, element, elements, number_of, of, script, set, value, with};
 pub(crate) use stock::{Stock, cluster_client};

@@ -4,11 +4,12 @@
 //! by themselves: no response time-out, no reconnection, no retry.
 
 use std::cell::{Cell, RefCell};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -19,12 +20,10 @@ use redis::{
 };
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Notify;
-use tokio::sync::mpsc::UnboundedSender;
 use tracing::trace;
 
 use super::request::carried_out;
 use super::{ClientOptions, Commands, Then};
-use crate::log::OrUnheard;
 use crate::model::{Clock, Nanos, Password};
 
 /// The first pause between attempts to connect to a node that refuses. Each pause is twice the
@@ -35,7 +34,6 @@ const PAUSE: Duration = Duration::from_millis(5);
 const BUSY: Duration = Duration::from_millis(1);
 
 /// The state that all nodes of one client share.
-#[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
     /// Its time-out is also how long to wait for a connection, and for answers on a connection
@@ -44,18 +42,18 @@ pub(crate) struct Shared {
     /// The source address; `None` for any.
     pub(crate) from: Option<IpAddr>,
     pub(crate) password: Option<Password>,
-    /// Where servers tell of changes of what was read on a connection (CLIENT TRACKING), and that
-    /// they tell no more; none if nobody wants to know.
-    pub(crate) tracked: Option<Tracked>,
+    /// Told of changes of what was read on a connection (CLIENT TRACKING), and that no more are told;
+    /// none if nobody wants to know.
+    pub(crate) tracked: Option<Tell>,
     pub(crate) reconnects: Cell<u64>,
     /// A connection was lost, or cannot be made: the cluster may have changed.
     pub(crate) trouble: Notify,
 }
 
-pub(crate) type Tracked = UnboundedSender<PushInfo>;
+/// Is told what a server pushes, on the load's thread.
+pub(crate) type Tell = Rc<dyn Fn(&PushInfo)>;
 
 /// One node, as a client sees it.
-#[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) address: SocketAddr,
     lines: Vec<Rc<Line>>,
@@ -389,7 +387,7 @@ impl Shared {
     /// What was read on a connection may change now, and nobody hears of it.
     fn tells_no_more(&self) {
         if let Some(tracked) = &self.tracked {
-            tracked.send(PushInfo { kind: PushKind::Disconnection, data: vec![] }).or_unheard();
+            tracked(&PushInfo { kind: PushKind::Disconnection, data: vec![] });
         }
     }
 }
@@ -411,18 +409,45 @@ async fn tracking(
     address: SocketAddr,
     from: Option<IpAddr>,
     password: Option<&Password>,
-    tracked: Tracked,
+    tell: Tell,
     room: usize,
 ) -> RedisResult<(Rc<Link>, Driver)> {
-    let config = config(room).set_push_sender(tracked);
-    let (connection, mut driver) = dial(address, from, &resp3(password), config).await?;
+    let (connection, mut driver) = dial_told(address, from, password, config(room), tell).await?;
     let link = Link::new(connection);
     let track = redis::cmd("CLIENT").arg("TRACKING").arg("ON").take();
-    tokio::select! {
-        told = link.send(&track) => told?,
-        () = &mut driver => return Err(io::Error::from(io::ErrorKind::ConnectionReset).into()),
-    };
+    driven(&mut driver, link.send(&track)).await?;
     Ok((link, driver))
+}
+
+/// A connection whose driver tells what the server pushes, before anybody has the answer that
+/// follows. No task stands between: with a hundred connections each one costs time.
+pub(super) async fn dial_told(
+    address: SocketAddr,
+    from: Option<IpAddr>,
+    password: Option<&Password>,
+    config: AsyncConnectionConfig,
+    tell: Tell,
+) -> RedisResult<(MultiplexedConnection, Driver)> {
+    let (push, pushed) = mpsc::channel();
+    let config = config.set_push_sender(push);
+    let (connection, mut driver) = dial(address, from, &resp3(password), config).await?;
+    let telling = poll_fn(move |context| {
+        let ended = driver.as_mut().poll(context);
+        pushed.try_iter().for_each(|push| tell(&push));
+        ended
+    });
+    Ok((connection, Box::pin(telling)))
+}
+
+/// What `asking` comes to, while the connection's driver is polled.
+pub(super) async fn driven<T>(
+    driver: &mut Driver,
+    asking: impl Future<Output = RedisResult<T>>,
+) -> RedisResult<T> {
+    tokio::select! {
+        asked = asking => asked,
+        () = driver => Err(io::Error::from(io::ErrorKind::ConnectionReset).into()),
+    }
 }
 
 /// A connection that is told of changes, which takes RESP3.

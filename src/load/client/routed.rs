@@ -12,7 +12,7 @@ use redis::{Cmd, Value};
 use tracing::trace;
 
 use super::learn::{News, Owners, Range, SlotMap, learn, listen, owner_of_all};
-use super::node::{Link, Node, Shared, Tracked};
+use super::node::{Link, Node, Shared, Tell};
 use super::request::{Reply, classify, is_in_part};
 use super::{Answer, Client, ClientOptions, Commands, ReplyValue, Request};
 use crate::load::workload::Doing;
@@ -25,7 +25,6 @@ const REDIRECTS: u16 = 5;
 /// Between attempts of an operation that is told to try again.
 const TRY_AGAIN: Duration = Duration::from_millis(5);
 
-#[derive(Debug)]
 pub(crate) struct Routed {
     lookup: Lookup,
     nodes: RefCell<Nodes>,
@@ -45,7 +44,7 @@ pub(crate) struct Routed {
     shared: Rc<Shared>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Nodes {
     nodes: Vec<Rc<Node>>,
     numbers: HashMap<SocketAddr, u16>,
@@ -81,7 +80,7 @@ impl Routed {
         targets: &Targets,
         instance: u16,
         clock: Clock,
-        (options, tracked): (ClientOptions, Option<Tracked>),
+        (options, tracked): (ClientOptions, Option<Tell>),
         patience: Duration,
     ) -> Result<Rc<Routed>, String> {
         let shared = |tracked| {

@@ -9,12 +9,14 @@ use futures::StreamExt;
 use futures::stream;
 use tokio::sync::{mpsc, oneshot};
 
-use super::change::change;
 use super::family::Family;
-use super::{news, pattern};
+use super::pattern;
+use super::publish::publish_change;
 use crate::load::cache::copy::entity::Entity;
 use crate::load::cache::found::Trace;
 use crate::load::cache::process::Process;
+use crate::load::cache::writing::change::change;
+use crate::load::cache::writing::follow;
 use crate::log::OrUnheard;
 use crate::model::op::{Cause, Outcome, key_name};
 use crate::spec::cache::{Chosen, FoundBy, Write};
@@ -82,7 +84,7 @@ async fn change_all(process: &Process, chosen: &Chosen, trace: &Trace) -> Result
 
 async fn empty_matching(process: &Process, pattern: &str, trace: &Trace) -> Result<(), Cause> {
     let emptied = pattern::empty(process, trace, pattern).await;
-    news::publish_change(process, 0, pattern.to_owned(), trace).await;
+    publish_change(process, 0, pattern.to_owned(), trace).await;
     emptied
 }
 
@@ -104,7 +106,7 @@ async fn empty_each(
         if process.cache.write == Write::Behind {
             change(process, &entity, copy, trace).await?;
         }
-        news::tell(process, &entity, copy, trace).await
+        follow(process, &entity, copy, trace).await
     };
     let emptied: Vec<Result<(), Cause>> =
         stream::iter(first.copied()).map(empty).buffer_unordered(IN_FLIGHT).collect().await;

@@ -4,17 +4,46 @@
 //! <https://redis.io/docs/latest/commands/scan/>: whatever is there from the beginning to the end of the
 //! iteration is found. What moves to another node meanwhile may not be.
 
+use std::rc::Rc;
+
+use async_trait::async_trait;
 use futures::future::join_all;
 use glob::Pattern;
 use redis::{Value, cmd};
 
 use super::family::Family;
-use crate::load::cache::found::Trace;
+use super::publish::{changes, publish_change};
+use super::way::{At, Way, Written};
+use crate::load::cache::found::{Found, Trace};
 use crate::load::cache::process::Process;
-use crate::load::client::{ReplyValue, done, of};
+use crate::load::client::{ReplyValue, Topic, done, of};
 use crate::model::op::{Cause, key_prefix};
 use crate::model::slot::slot_of;
 use crate::spec::cache::THINGS;
+
+pub(super) struct ByPattern;
+
+#[async_trait(?Send)]
+impl Way for ByPattern {
+    fn may_keep(&self, process: &Process, _found: &Found) -> bool {
+        process.is_told_by_any()
+    }
+
+    fn listens(&self, process: &Process) -> Option<(At, Topic)> {
+        Some((At::OneNode, changes(process)))
+    }
+
+    async fn tell(&self, process: &Process, written: &Written<'_>, trace: &Trace) {
+        let pattern = of_family(&process.name, Family::of(written.entity.id));
+        publish_change(process, written.entity.slot, pattern, trace).await;
+    }
+
+    /// A pattern: the copies whose names match go.
+    fn told(&self, process: &Rc<Process>, text: &str) {
+        let all = matches(&process.name, text, process.keys);
+        all.into_iter().for_each(|id| process.forget(id));
+    }
+}
 
 /// Keys that a server looks at between two other commands.
 const COUNT: u32 = 1_000;

@@ -11,11 +11,41 @@
 
 use std::rc::Rc;
 
+use async_trait::async_trait;
 use redis::{Value, cmd};
 
 use super::family::Family;
-use crate::load::client::{Commands, of, script};
+use super::publish::{changes, publish_change};
+use super::way::{At, Way, Written};
+use crate::load::cache::found::{Found, Trace};
+use crate::load::cache::process::Process;
+use crate::load::client::{Commands, Topic, of, script};
 use crate::spec::cache::THINGS;
+
+pub(super) struct Tags;
+
+#[async_trait(?Send)]
+impl Way for Tags {
+    fn may_keep(&self, process: &Process, _found: &Found) -> bool {
+        process.is_told_by_any()
+    }
+
+    fn listens(&self, process: &Process) -> Option<(At, Topic)> {
+        Some((At::OneNode, changes(process)))
+    }
+
+    async fn tell(&self, process: &Process, written: &Written<'_>, trace: &Trace) {
+        let name = name(&process.name, Family::of(written.entity.id));
+        publish_change(process, written.entity.slot, name, trace).await;
+    }
+
+    /// The tag of a family, all of whose copies go.
+    fn told(&self, process: &Rc<Process>, text: &str) {
+        let family = named(&process.name, text);
+        let members = family.map_or(0..0, |family| family.members(process.keys));
+        members.for_each(|id| process.forget(id));
+    }
+}
 
 /// The copy ARGV[1] for ARGV[2] milliseconds; its name stands in the set for ARGV[3].
 const PUT: &str = "\

@@ -7,12 +7,23 @@
 //! A generation that is not known is set to the time, as there: one that a server lost never comes back.
 //! Generation and copies have a hash tag in common, so one script reads both.
 
+use super::way::Way;
 use crate::load::cache::copy::entity::Entity;
+use crate::load::cache::found::Found;
 use crate::load::cache::process::Process;
 use crate::load::cache::replies::text;
 use crate::load::client::{Answer, Commands, ReplyValue, script};
 use crate::load::workload::beside;
 use crate::model::op::Cause;
+
+pub(super) struct Versioned;
+
+impl Way for Versioned {
+    /// Nobody tells: what a process has stays until its time is over.
+    fn may_keep(&self, _process: &Process, _found: &Found) -> bool {
+        true
+    }
+}
 
 /// The generation, and after a space the copy whose name is ARGV[1] and the generation, if there is
 /// one.

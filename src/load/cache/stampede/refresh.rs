@@ -10,12 +10,10 @@ use super::lock::Held;
 use crate::load::cache::copy::entity::{Copy, Entity};
 use crate::load::cache::found::{Found, Trace};
 use crate::load::cache::process::Process;
+use crate::load::cache::writing::ahead;
 use crate::load::client::Noted;
 use crate::model::op::{Action, CacheOp, FoundIn};
 use crate::spec::cache::{Stampede, Write};
-
-/// A copy is replaced ahead in the last fifth of its time.
-const AHEAD: u32 = 5;
 
 pub(in crate::load::cache) fn begin(process: &Rc<Process>, entity: &Entity) {
     if !process.refreshed.borrow_mut().insert(entity.id) {
@@ -38,7 +36,7 @@ pub(in crate::load::cache) fn begin(process: &Rc<Process>, entity: &Entity) {
 /// Whether somebody is to ask the origin anew for what was found.
 pub(in crate::load::cache) fn is_due(process: &Process, copy: &Copy) -> bool {
     let ahead = match (process.cache.stampede, process.cache.write) {
-        (_, Write::Ahead) => process.ttl() / AHEAD,
+        (_, Write::Ahead) => ahead::before_its_end(process),
         (Stampede::StaleWhileRevalidate, _) => Duration::ZERO,
         _ => return false,
     };
