@@ -8,7 +8,7 @@ use redis::{AsyncConnectionConfig, ErrorKind, PushInfo, RedisResult};
 use tracing::trace;
 
 use super::ClientOptions;
-use super::node::{Driver, Tell, dial, dial_told, driven, resp3};
+use super::dial::{Driver, Tell, dial, dial_told, driven, resp3};
 use crate::load::Targets;
 use crate::model::Password;
 

@@ -12,7 +12,7 @@ use futures::future::{join_all, try_join_all};
 use redis::{Cmd, from_redis_value};
 use tokio::sync::Notify;
 
-use super::node::Tell;
+use super::dial::Tell;
 use super::routed::Routed;
 use super::{Answer, Client, ClientOptions, Request};
 use crate::load::workload::Doing;

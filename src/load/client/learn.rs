@@ -13,7 +13,8 @@ use redis::aio::PubSub;
 use redis::{Cmd, RedisConnectionInfo, RedisResult, Value};
 use tracing::trace;
 
-use super::node::{Node, Shared, stream};
+use super::dial::stream;
+use super::node::{Node, Shared};
 use super::request::parse_address;
 use crate::load::Lookup;
 use crate::model::slot::SLOTS;

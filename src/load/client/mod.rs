@@ -6,9 +6,11 @@
 
 pub mod adapter;
 mod asked;
+mod dial;
 mod ear;
 mod front;
 mod learn;
+mod link;
 mod locked;
 mod near;
 mod node;
@@ -24,10 +26,11 @@ use crate::model::op::{Action, Outcome, Redirects};
 use crate::spec::scenario::{By, Load};
 
 pub(crate) use asked::Asked;
+pub(crate) use dial::{Tell, connect};
 pub(crate) use ear::{Ear, Listener, Topic, try_resp3};
 pub(crate) use front::Front;
+pub(crate) use link::Link;
 pub(crate) use near::Near;
-pub(crate) use node::{Link, Tell, connect};
 pub(crate) use request::{Commands, Locked, Read, ReplyValue, Request, Then};
 pub(crate) use request::{done, element, elements, number_of, of, script, set, value, with};
 pub(crate) use stock::{Stock, cluster_client};

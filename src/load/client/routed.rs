@@ -11,8 +11,10 @@ use futures::future::join_all;
 use redis::{Cmd, Value};
 use tracing::trace;
 
+use super::dial::Tell;
 use super::learn::{News, Owners, Range, SlotMap, learn, listen, owner_of_all};
-use super::node::{Link, Node, Shared, Tell};
+use super::link::Link;
+use super::node::{Node, Shared};
 use super::request::{Reply, classify, is_in_part};
 use super::{Answer, Client, ClientOptions, Commands, ReplyValue, Request};
 use crate::load::workload::Doing;
