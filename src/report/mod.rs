@@ -232,6 +232,7 @@ fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: H
             "{late} operations ended more than 30 s after newer ones and are not in latency.p99.worst"
         ));
     }
+    history.warnings.extend(history.tally.as_ref().and_then(broken_before));
     history.checked.findings.extend(wrong_canaries(&record));
     judge::excuse_late(&record, &mut history.checked.findings);
     let tally = history.tally.as_ref();
@@ -487,6 +488,18 @@ fn hit_nodes(hits: &[Hit]) -> Vec<NodeName> {
         }
     }
     nodes
+}
+
+/// Of operations due before the first step: from here on somebody should look at them first.
+const MANY_ERRORS: f64 = 5.0;
+
+/// Not all errors are the doing of the steps.
+fn broken_before(tally: &Tally) -> Option<String> {
+    let share = tally.failed_before().filter(|share| *share >= MANY_ERRORS)?;
+    Some(format!(
+        "{share:.1} % of the operations failed before the first step began: these errors are not its \
+         doing; look at the load's rate, its time-out and what it asks first"
+    ))
 }
 
 fn warnings(record: &Record, own: Vec<String>) -> Vec<Warning> {

@@ -168,6 +168,12 @@ impl Tally {
         ]
     }
 
+    /// The share of sessions that failed before the first step, in percent; none without a step.
+    pub fn failed_before(&self) -> Option<f64> {
+        self.during.as_ref()?;
+        self.before.sent.failed(Errors::All)
+    }
+
     /// Whether the machine may have delayed the operation, or made it fail.
     fn met_starved_time(&self, op: &Op) -> bool {
         self.starved.iter().any(|time| time.from <= op.done && op.began() <= time.to)

@@ -13,7 +13,7 @@ fn measure(report: &Value, name: &str) -> f64 {
 #[test]
 fn cache_counters_loses_nothing() {
     let place = Place::new();
-    let args = ["--profile", "ci", "--set", "settle=4s"];
+    let args = ["--profile", "ci", "--set", "timeline.0.for=4s"];
     let ran = run(&mut place.run_of("cache-counters", &args));
     let report = place.report();
     assert_ended_or_busy(0, &ran, &report);

@@ -100,6 +100,22 @@ fn a_load_that_does_not_come_back_fails_its_drill() {
 }
 
 #[test]
+fn errors_before_the_first_step_are_told() {
+    // Twenty operations are due before it.
+    let told = |failed: u64| {
+        let mut history = history();
+        let due = |op: &&mut Op| op.purpose == Purpose::Load && op.key < failed;
+        history.iter_mut().filter(due).for_each(|op| op.outcome = Outcome::Fail(Cause::Refused));
+        let r = build(&events(), &history);
+        let warnings = r.warnings.into_iter().map(|warning| warning.text);
+        warnings.filter(|text| text.contains("before the first step")).collect::<Vec<String>>()
+    };
+    let [text] = &told(3)[..] else { panic!("one warning") };
+    assert!(text.starts_with("15.0 % of the operations failed before"), "{text}");
+    assert_eq!(told(0), [""; 0]);
+}
+
+#[test]
 fn a_record_from_elsewhere_may_have_any_time_out() {
     for timeout_ms in [1e300, -1.0] {
         let mut events = events();
