@@ -35,7 +35,7 @@ expect:
 ";
 
 #[test]
-#[ignore = "`just crowd`"]
+#[ignore = "`just alone`"]
 fn two_hundred_nodes_are_drilled_within_the_budget() {
     let _turn = heavy_turn();
     let place = Place::new();

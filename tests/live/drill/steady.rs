@@ -10,7 +10,7 @@ const DRILLS: u64 = 20;
 const MOST: f64 = 10.0;
 
 #[test]
-#[ignore = "`just test-all`"]
+#[ignore = "`just alone`"]
 fn it_degrades_nothing_in_the_median() {
     let _turn = heavy_turn();
     let mut degraded = [const { Vec::new() }; 2];
