@@ -103,7 +103,7 @@ impl Copies {
 
     /// The answer to a question, of so many bytes. It is kept unless it may be older than a change
     /// that was heard of, and for no longer than where it came from. Of two that asked at once the
-    /// first is kept; if the second got another answer, nobody knows which is newer, and none is.
+    /// first is kept. If the second got a newer one, none is: that may be older than a change, too.
     /// `source` is when it ends where it came from.
     pub(in crate::load::cache) fn keep(
         &self,
@@ -119,7 +119,7 @@ impl Copies {
             self.kept.insert(copy.id, Near { copy, until, source, size: size as u32 });
             self.note_evicted();
         } else if !may_be_kept
-            && self.get(copy.id).is_some_and(|had| had.copy.version != copy.version)
+            && self.get(copy.id).is_some_and(|had| had.copy.version < copy.version)
         {
             self.forget(copy.id);
         }
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn two_that_asked_at_once_and_disagree_leave_nothing() {
+    fn of_two_that_asked_at_once_an_older_answer_takes_no_newer_copy_away() {
         let clock = Clock::start();
         let late = clock.now() + Duration::from_secs(60);
         let copies =
@@ -275,7 +275,11 @@ mod tests {
         copies.keep(other, copy(1, late), 10);
         assert!(copies.get(1).is_some(), "they agree");
         copies.keep(other, (Copy { version: 2, ..copy(1, late).0 }, late), 10);
-        assert!(copies.get(1).is_none());
+        assert!(copies.get(1).is_none(), "what was kept is older");
+        let (one, other) = (copies.ask(1), copies.ask(1));
+        copies.keep(one, (Copy { version: 2, ..copy(1, late).0 }, late), 10);
+        copies.keep(other, copy(1, late), 10);
+        assert_eq!(copies.get(1).map(|near| near.copy.version), Some(2));
     }
 
     #[test]
