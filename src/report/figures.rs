@@ -149,7 +149,7 @@ fn longest_silence(r: &Report) -> Option<String> {
     let who = if instances > 1 { format!("instance {instance} of {load}") } else { load };
     let at = (silence.from_ms - r.timeline_ms.unwrap_or(0.0)) / 1e3;
     let shard = format!("{}/{}", silence.group, silence.shard);
-    // An operation of a cache ends well only if both answer that it asks.
+    // A load with a cache may wait for either.
     let origin = if r.has("origin.worst") { " or the origin" } else { "" };
     let open = if silence.to_ms.is_none() { ", not over when the load ended" } else { "" };
     Some(format!("{who}, from {shard}{origin}, at {at:.2} s of the load{open}"))

@@ -490,10 +490,10 @@ fn hit_nodes(hits: &[Hit]) -> Vec<NodeName> {
     nodes
 }
 
-/// Of operations due before the first step: from here on somebody should look at them first.
+/// From so many errors on, in percent of the operations before the first step, they are told.
 const MANY_ERRORS: f64 = 5.0;
 
-/// Not all errors are the doing of the steps.
+/// Says that many operations failed before the first step: steps do not explain these errors.
 fn broken_before(tally: &Tally) -> Option<String> {
     let share = tally.failed_before().filter(|share| *share >= MANY_ERRORS)?;
     Some(format!(

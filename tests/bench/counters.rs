@@ -12,7 +12,7 @@ pub fn run(table: &mut Table, runs: usize) -> crate::Outcome {
         for (side, by) in sides.iter_mut().zip(["incr", "lock"]) {
             let text = format!(
                 "name: counters\ntopology: standalone\nsettle: 5s\nreported: [all]\n\
-                 loads:\n  app: {{ workload: counter, by: {by}, reads: 0%, rate: 150000/s, \
+                 loads:\n  app: {{ workload: counter, by: {by}, reads: 0%, rate: 300000/s, \
                  clients: {CLIENTS}, max_in_flight: {CLIENTS}, keys: 100 }}\n"
             );
             let file = tempfile::NamedTempFile::with_suffix(".yaml")?;

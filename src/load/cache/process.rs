@@ -120,7 +120,7 @@ impl Process {
             try_resp3(targets, options).await?;
         }
         let number = load.keyspace.number(u64::from(instance)) as u16;
-        // It begins when its connections do, and holds them.
+        // Its connections are made first, so they come to know it later.
         let itself: Rc<OnceCell<Weak<Process>>> = Rc::default();
         let hears = itself.clone();
         let tell: Tell = Rc::new(move |told| {

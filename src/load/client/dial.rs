@@ -50,7 +50,7 @@ pub(super) async fn tracking(
 }
 
 /// A connection whose driver tells what the server pushes, before anybody has the answer that
-/// follows. No task stands between: with a hundred connections each one costs time.
+/// follows. No other task has to run for that.
 pub(super) async fn dial_told(
     address: SocketAddr,
     from: Option<IpAddr>,
