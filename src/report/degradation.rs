@@ -7,6 +7,9 @@
 //! (Gumbel's law: by a share of their spread for each doubling), so that one bad second is seen
 //! however long the span is.
 
+/// So many stretches of the time before are looked at.
+const STRETCHES: usize = 100;
+
 /// In percent. Windows slide: each begins a bucket after the one before, and is `hops` long. The
 /// higher a value is, the worse; all have one sign. `None` if there are none before, or in the
 /// span.
@@ -16,6 +19,13 @@ pub(super) fn degradation(before: &[f64], during: &[f64], hops: usize) -> Option
     (worst * usual > 0.0 || worst == 0.0 && usual != 0.0).then(|| (worst / usual - 1.0) * 100.0)
 }
 
+/// Without steps, the second half of the time is compared with the first. Both are equally long,
+/// and no window reaches from one into the other.
+pub(super) fn of_halves(windows: &[f64], hops: usize) -> Option<f64> {
+    let half = (windows.len() + 1).checked_sub(hops)? / 2;
+    degradation(&windows[..half], &windows[windows.len() - half..], hops)
+}
+
 fn worst(values: &[f64]) -> Option<f64> {
     values.iter().copied().reduce(f64::max)
 }
@@ -23,13 +33,20 @@ fn worst(values: &[f64]) -> Option<f64> {
 /// What the worst of `count` windows usually is.
 fn usual(before: &[f64], count: usize, hops: usize) -> Option<f64> {
     if count <= before.len() {
-        let stretches = before.windows(count.max(1)).step_by(hops.max(1));
-        let mut worst: Vec<f64> = stretches.filter_map(worst).collect();
-        worst.sort_by(f64::total_cmp);
-        return worst.get(worst.len() / 2).copied();
+        // As many tell the median, of a time of any length.
+        let step = ((before.len() - count) / STRETCHES).max(1);
+        let stretches = before.windows(count.max(1)).step_by(step);
+        return median(stretches.filter_map(worst).collect());
     }
     let longer = count as f64 / before.len() as f64;
     Some(worst(before)? + spread(before, hops) * 6f64.sqrt() / std::f64::consts::PI * longer.ln())
+}
+
+/// Of an even number it is the mean of the two in the middle: the upper one would be too much.
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let upper = *values.get(values.len() / 2)?;
+    Some((upper + values[(values.len() - 1) / 2]) / 2.0)
 }
 
 /// The standard deviation of windows that have nothing in common.
@@ -67,11 +84,6 @@ mod tests {
         drawn.windows(A_SECOND).step_by(A_SECOND / HOPS).map(p99).collect()
     }
 
-    fn median(mut values: Vec<f64>) -> f64 {
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
-    }
-
     /// However long it is quiet, before and during.
     #[test]
     fn what_does_not_change_does_not_degrade() {
@@ -82,14 +94,36 @@ mod tests {
                 let mut calm = |seconds| calm(seconds, &mut random);
                 let (before, during) = (calm(before), calm(during));
                 fair.push(degradation(&before, &during, HOPS).unwrap());
-                let usual = median(before);
+                let usual = median(before).unwrap();
                 naive.push((worst(&during).unwrap() / usual - 1.0) * 100.0);
             }
-            let (fair, naive) = (median(fair), median(naive));
+            let (fair, naive) = (median(fair).unwrap(), median(naive).unwrap());
             println!("{before} s before, {during} s during: {fair:.1} %, {naive:.1} %");
             assert!(fair.abs() < 4.0, "{before} s before, {during} s during: {fair} %");
             assert!(naive > 10.0, "this is what it is compared with: {naive} %");
         }
+    }
+
+    /// Seen backwards, a time is as much better as it was worse: no half has an advantage.
+    #[test]
+    fn halves_are_compared_alike() {
+        for seconds in 3..12 {
+            let mut random = Xoshiro256PlusPlus::seed_from_u64(seconds as u64);
+            let mut windows = calm(seconds, &mut random);
+            let onward = of_halves(&windows, HOPS).unwrap();
+            windows.reverse();
+            let backward = of_halves(&windows, HOPS).unwrap();
+            assert!(onward.abs() > 0.1, "{seconds} s: {onward} %");
+            let product = (1.0 + onward / 100.0) * (1.0 + backward / 100.0);
+            assert!((product - 1.0).abs() < 1e-9, "{seconds} s: {onward} %, {backward} %");
+        }
+        assert_eq!(of_halves(&[1.0; HOPS], HOPS), None, "all have a part in common");
+    }
+
+    #[test]
+    fn of_two_stretches_neither_counts_alone() {
+        let before = [1.0, 1.0, 3.0];
+        assert_eq!(degradation(&before, &[3.0, 1.0], 1), Some(50.0), "between 1 and 3");
     }
 
     /// One bad second of many is as bad as it is.

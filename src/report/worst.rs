@@ -3,7 +3,7 @@
 
 use crate::model::Nanos;
 
-use super::degradation::degradation;
+use super::degradation::{degradation, of_halves};
 use super::span_tally::Since;
 use super::spans::Spans;
 use super::windows::{HOPS, Latencies, Rates};
@@ -76,10 +76,4 @@ impl Worst {
         };
         change.map(|change| 0.0 - change)
     }
-}
-
-/// Without steps, the second half of the time is compared with the first.
-fn of_halves(windows: &[f64], hops: usize) -> Option<f64> {
-    let half = windows.len() / 2;
-    degradation(&windows[..half], windows.get(half + hops..)?, hops)
 }
