@@ -80,9 +80,10 @@ impl<'a> Faults<'a> {
             }
             return error;
         }
-        if let Some(error) = &error {
+        match &error {
             // The step ends later, and fails then.
-            self.warn(error.text.clone());
+            Some(error) => self.warn(error.text.clone()),
+            None => self.tell(EventKind::StepInForce { step: index }),
         }
         self.active.lock().push((index, active));
         error.or(self.wait_and_undo(index, step.lasts()).await)

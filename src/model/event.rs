@@ -120,6 +120,12 @@ pub enum EventKind {
         #[serde(default)]
         against: Vec<NodeName>,
     },
+    /// What the step does is in force on all its nodes. `StepInjected` is told before it is done:
+    /// between them, a server that is killed may answer yet. Told of steps that hold until they
+    /// are undone, and of none that flaps; older records do not have it.
+    StepInForce {
+        step: usize,
+    },
     /// The step has been undone, on all its nodes if none are named.
     StepUndone {
         step: usize,

@@ -305,6 +305,7 @@ impl Record {
                 self.injected(at, step, &nodes, &against);
                 self.step(step, |s| s.inject(nodes, against, at));
             }
+            EventKind::StepInForce { step } => self.step(step, |s| s.in_force = Some(at)),
             EventKind::StepUndone { step, nodes } => self.step(step, |s| s.undo(&nodes, at)),
             EventKind::StepTurn { step, holds } => self.step(step, |s| s.turn(holds, at)),
             EventKind::StepNotUndone { step, error, doubtful, own } => {

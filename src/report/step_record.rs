@@ -18,6 +18,8 @@ pub(super) struct StepRecord {
     pub hits: Vec<Hit>,
     /// The nodes at the other ends of the links that it changed.
     pub against: Vec<NodeName>,
+    /// Since when it acts on all its nodes, if that was told.
+    pub in_force: Option<Nanos>,
     pub undone: Option<Nanos>,
     pub joined: Vec<NodeName>,
     pub left: Vec<NodeName>,
@@ -51,6 +53,7 @@ impl StepRecord {
             converged: None,
             hits: Vec::new(),
             against: Vec::new(),
+            in_force: None,
             undone: None,
             joined: Vec::new(),
             left: Vec::new(),

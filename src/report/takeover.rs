@@ -2,7 +2,8 @@
 //!
 //! Of groups with the same data, one takes the writes of a load. If a fault hits it, and the next
 //! write of such a load that is sent after the fault and succeeds is answered by a node of another
-//! group, that group has taken over.
+//! group, that group has taken over. The group itself may answer yet until the fault is in force on
+//! all its nodes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,8 +24,10 @@ pub(super) struct Takeovers(Vec<Loss>);
 #[derive(Debug)]
 struct Loss {
     group: String,
-    /// When it hit the first node of the group, and the last one.
+    /// When it began to hit the group.
     from: Nanos,
+    /// Since when it was in force on all nodes; if that was not told, when it began to hit the
+    /// last one.
     to: Nanos,
     /// Of each load.
     before: BTreeMap<u8, Before>,
@@ -61,7 +64,7 @@ impl Takeovers {
                 at.sort_by(f64::total_cmp);
                 let (Some(first), Some(last)) = (at.first(), at.last()) else { continue };
                 let [from, to] = [*first, *last].map(|ms| Nanos((ms * 1e6) as u64));
-                losses.push(Loss::new(group, from, to));
+                losses.push(Loss::new(group, from, fault.in_force.unwrap_or(to).max(to)));
             }
         }
         Takeovers(losses)
@@ -101,12 +104,16 @@ impl Loss {
     }
 
     fn hear(&mut self, op: &Op, own: bool) {
-        if op.sent < self.to {
+        if op.sent < self.from {
             let before = self.before.entry(op.load).or_default();
             let last = if own { &mut before.own } else { &mut before.others };
             *last = (*last).max(Some(op.done));
         } else if self.after == After::Nothing && self.had_the_writes_of(op.load) {
-            self.after = if own { After::Same } else { After::Other(op.done) };
+            match own {
+                true if op.sent < self.to => {}
+                true => self.after = After::Same,
+                false => self.after = After::Other(op.done),
+            }
         }
     }
 
@@ -123,8 +130,14 @@ impl Loss {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::model::NodeName;
+    use crate::model::event::{LoadInfo, StepInfo, SyncPair};
     use crate::model::op::{Action, RegisterOp};
+    use crate::model::step::StepKind;
+    use crate::report::step_record::StepRecord;
 
     fn at(ms: u64) -> Nanos {
         Nanos(ms * 1_000_000)
@@ -159,6 +172,47 @@ mod tests {
         let both = [before, (false, 4_990, 4_995), (false, 6_000, 6_001)];
         assert_eq!(longest(&both), (None, None), "the other one had writes before");
         assert_eq!(longest(&[(false, 8_000, 8_100)]), (None, None), "it had none");
+        let early = [before, (false, 5_005, 5_006)];
+        assert_eq!(longest(&early), (Some(6.0), None), "its first node was gone already");
+    }
+
+    /// A server answers until it is dead, which is a little after a step began to kill it.
+    #[test]
+    fn a_group_goes_on_if_it_answers_once_the_fault_is_in_force() {
+        let name = |group| NodeName::new(group, 0, 0);
+        let info = StepInfo {
+            kind: StepKind::parse("kill"),
+            group: "us".to_owned(),
+            on_actors: false,
+            text: "kill".to_owned(),
+            planned_at: at(5_000),
+        };
+        let took = |in_force: Option<u64>| {
+            let mut step = StepRecord::new(info.clone());
+            step.inject(vec![name("us")], vec![], at(5_000));
+            step.in_force = in_force.map(at);
+            let mut record = Record { steps: vec![step], ..Record::default() };
+            let pair = |from: &str, to: &str| SyncPair {
+                from: from.to_owned(),
+                to: to.to_owned(),
+                link_ns: 0,
+                shard: None,
+            };
+            record.lag.pairs(vec![pair("us", "eu"), pair("eu", "us")]);
+            let load = json!({ "name": "app", "group": "us", "rate": 1e3, "clients": 1,
+                "keys": 1, "nodes": [name("us"), name("eu")], "text": "" });
+            record.info.loads = vec![serde_json::from_value::<LoadInfo>(load).unwrap()];
+            let mut takeovers = Takeovers::new(&record);
+            for (by, sent) in [(0, 4_990), (0, 5_002), (1, 8_000)] {
+                let write = Action::Register(RegisterOp::Write(1));
+                let op = Op::new(1, write, at(sent), at(sent + 1));
+                takeovers.add(&Op { by: Some(by), outcome: Outcome::Ok, ..op }, &record);
+            }
+            takeovers.longest(at(20_000)).0
+        };
+        assert_eq!(took(Some(5_003)), Some(3_001.0));
+        assert_eq!(took(Some(5_001)), None, "it went on");
+        assert_eq!(took(None), None, "an older record");
     }
 
     #[test]
