@@ -121,7 +121,7 @@ pub enum EventKind {
         against: Vec<NodeName>,
     },
     /// What the step does is in force on all its nodes. `StepInjected` is told before it is done:
-    /// between them, a server that is killed may answer yet. Told of steps that hold until they
+    /// until this event, a server that is killed may still answer. Told of steps that hold until they
     /// are undone, and of none that flaps; older records do not have it.
     StepInForce {
         step: usize,

@@ -2,12 +2,13 @@
 //!
 //! The worst of many windows is worse than the worst of few, although nothing changed; and the
 //! worst of several is worse than all taken together. So the worst window of a span is compared
-//! with the worst one of *as long a time* before: with the median of all such times. If the time
+//! with the worst one of *as long a time* before: with the median of many such times. If the time
 //! before is shorter than the span, its worst window is carried on to that length as maxima grow
 //! (Gumbel's law: by a share of their spread for each doubling), so that one bad second is seen
 //! however long the span is.
 
-/// So many stretches of the time before are looked at.
+/// The median is that of so many stretches of the time before: at least, and at most twice as many;
+/// of all if there are fewer.
 const STRETCHES: usize = 100;
 
 /// In percent. Windows slide: each begins a bucket after the one before, and is `hops` long. The

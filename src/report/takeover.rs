@@ -2,7 +2,7 @@
 //!
 //! Of groups with the same data, one takes the writes of a load. If a fault hits it, and the next
 //! write of such a load that is sent after the fault and succeeds is answered by a node of another
-//! group, that group has taken over. The group itself may answer yet until the fault is in force on
+//! group, that group has taken over. The group itself may still answer until the fault is in force on
 //! all its nodes.
 
 use std::collections::BTreeMap;

@@ -4,8 +4,8 @@ use crate::common::heavy_turn;
 use crate::common::need::{self, Need};
 use crate::drill::place::Place;
 
-/// Of fewer the median is beyond the bound too often by chance: of 20 once in 30 runs, of 40 once
-/// in 300.
+/// Of fewer the median is beyond the bound too often by chance: of 20 about once in 30
+/// tests, of 40 once in 300, as drawn from the windows of 40 drills.
 const DRILLS: u64 = 40;
 /// Without steps, the second half of the load's time is held against the first. Compared as the
 /// worst of many windows with a pooled figure, the median of such drills was 20 % and more.

@@ -103,7 +103,7 @@ impl Copies {
 
     /// The answer to a question, of so many bytes. It is kept unless it may be older than a change
     /// that was heard of, and for no longer than where it came from. Of two that asked at once the
-    /// first is kept. If the second got a newer copy, none is kept: that one may be old by now, too.
+    /// first is kept. If the second got a newer copy, none is kept: the newer one may be old by now, too.
     /// `source` is when it ends where it came from.
     pub(in crate::load::cache) fn keep(
         &self,
