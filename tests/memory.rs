@@ -7,9 +7,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use redrill::check::{Checker, Context, History, LostWrites, Orders, ReadError, StaleReads};
-use redrill::model::Nanos;
-use redrill::model::Verdict;
 use redrill::model::op::{Action, Op, OpHead, Purpose, RegisterOp};
+use redrill::model::{KeySpan, Nanos, Verdict};
 
 struct Counting;
 
@@ -47,13 +46,19 @@ const KEYS: u64 = 20_000;
 struct Rows(u64);
 
 impl History for Rows {
-    fn each_of(
+    fn rows(&self) -> usize {
+        (self.0 + KEYS) as usize
+    }
+
+    fn each_in(
         &self,
+        span: KeySpan,
         wanted: &dyn Fn(OpHead) -> bool,
-        hear: &mut dyn FnMut(&Op),
+        on_row: &mut dyn FnMut(&Op),
     ) -> Result<(), ReadError> {
         let rows = (0..self.0 + KEYS).map(|n| row(n, n >= self.0));
-        rows.filter(|op| wanted(op.head())).for_each(|op| hear(&op));
+        let wanted = |op: &Op| span.holds(op.head()) && wanted(op.head());
+        rows.filter(wanted).for_each(|op| on_row(&op));
         Ok(())
     }
 }

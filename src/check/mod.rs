@@ -79,8 +79,8 @@ pub use transfer::Transfers;
 
 use std::thread;
 
-use crate::model::Workload;
 use crate::model::op::{Op, OpHead, Purpose};
+use crate::model::{KeySpan, Workload};
 
 /// The checkers that judge the loads of a workload. Each is in it once.
 pub fn of(workload: Workload) -> &'static [&'static dyn Checker] {
@@ -149,25 +149,44 @@ fn judged(
         let groups = context.same_data.get(usize::from(op.load));
         op.group > 0 && op.purpose == Purpose::Final && groups.is_some_and(|all| !all.is_empty())
     };
-    let rows = |also: &dyn Fn(OpHead) -> bool, hear: &mut dyn FnMut(&Op)| {
-        let mut own = |op: &Op| {
-            if checker.compares_groups() || !is_elsewhere(op) {
-                hear(op)
-            }
-        };
-        history.each_of(&|head| of_load(head) && also(head), &mut own)
-    };
-    checker.check(&rows, &context)
+    let own = |op: &Op| checker.compares_groups() || !is_elsewhere(op);
+    checker.check(&Filtered { history, heads: &of_load, rows: &own }, &context)
 }
 
 /// What final reads say of the loads whose keys several groups have.
 fn compared(history: &dyn History, context: &Context) -> Result<Checked, ReadError> {
-    let has_groups =
-        |load: u8| context.same_data.get(usize::from(load)).is_some_and(|all| !all.is_empty());
-    let rows = |also: &dyn Fn(OpHead) -> bool, hear: &mut dyn FnMut(&Op)| {
-        history.each_of(&|head| has_groups(head.load) && also(head), hear)
+    let has_groups = |head: OpHead| {
+        context.same_data.get(usize::from(head.load)).is_some_and(|all| !all.is_empty())
     };
-    Diverged.check(&rows, context)
+    Diverged.check(&Filtered { history, heads: &has_groups, rows: &|_| true }, context)
+}
+
+/// The rows of a history that concern a checker.
+struct Filtered<'a> {
+    history: &'a dyn History,
+    heads: &'a (dyn Fn(OpHead) -> bool + Sync),
+    rows: &'a (dyn Fn(&Op) -> bool + Sync),
+}
+
+impl History for Filtered<'_> {
+    fn rows(&self) -> usize {
+        self.history.rows()
+    }
+
+    fn each_in(
+        &self,
+        span: KeySpan,
+        wanted: &dyn Fn(OpHead) -> bool,
+        on_row: &mut dyn FnMut(&Op),
+    ) -> Result<(), ReadError> {
+        let wanted = |head| (self.heads)(head) && wanted(head);
+        let mut on_own_row = |op: &Op| {
+            if (self.rows)(op) {
+                on_row(op);
+            }
+        };
+        self.history.each_in(span, &wanted, &mut on_own_row)
+    }
 }
 
 #[cfg(test)]

@@ -98,8 +98,8 @@ impl Found {
             ..Found::default()
         };
         let unwritten = Key::default();
-        parts::in_parts(history, limit, |keys: Keys<Key>, part| {
-            history.each_of(&|head| part.holds(head), &mut |op| {
+        parts::in_parts(history, limit, |keys: Keys<Key>, span| {
+            history.each_in(span, &|_| true, &mut |op| {
                 if op.purpose != Purpose::Final
                     && let Some(read) = answered(op)
                 {

@@ -9,6 +9,7 @@ pub mod event;
 pub mod histogram;
 pub mod ids;
 mod info;
+mod key_span;
 pub mod measure;
 pub mod op;
 mod outside;
@@ -23,6 +24,7 @@ mod workload;
 
 pub use clock::{Clock, Nanos};
 pub use ids::{HostId, NodeKind, NodeName, ShardName};
+pub use key_span::{KeySpan, bucket};
 pub use measure::{Measure, Unit, Verdict};
 pub use outside::{acts, from_json, printable, printable_lines, shown, shown_plain};
 pub use password::Password;

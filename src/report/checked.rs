@@ -5,12 +5,14 @@
 //! If a cut lay between the two at that instant, it had lost since the cut's beginning: nothing
 //! that it acknowledged since then could reach its successor.
 
-use crate::check::{self, Checked, Context, Failures, Fault, Sides, Windows, Zero};
+use crate::check::{
+    self, Checked, Context, Failures, Fault, History, ReadError, Sides, Windows, Zero,
+};
 use crate::load::history::Packed;
 use crate::model::event::LoadInfo;
 use crate::model::op::{Op, OpHead};
 use crate::model::step::StepKind;
-use crate::model::{Nanos, NodeName};
+use crate::model::{KeySpan, Nanos, NodeName};
 
 use super::error::ReportError;
 use super::failover_fold::Election;
@@ -44,10 +46,25 @@ pub(super) fn checked(
         keepers: keepers::keepers(record, &|load| counted(record, load)),
         faults: faults(record),
     };
-    let rows = |wanted: &dyn Fn(OpHead) -> bool, hear: &mut dyn FnMut(&Op)| {
-        Ok(history.each(wanted, hear)?)
-    };
-    check::check(&loads, &rows, &context).map_err(ReportError::Check)
+    check::check(&loads, &Rows(history), &context).map_err(ReportError::Check)
+}
+
+/// The rows of a run, as checkers read them.
+struct Rows<'a>(&'a Packed);
+
+impl History for Rows<'_> {
+    fn rows(&self) -> usize {
+        self.0.rows()
+    }
+
+    fn each_in(
+        &self,
+        span: KeySpan,
+        wanted: &dyn Fn(OpHead) -> bool,
+        on_row: &mut dyn FnMut(&Op),
+    ) -> Result<(), ReadError> {
+        Ok(self.0.each(span, wanted, on_row)?)
+    }
 }
 
 /// What steps did, in the order in which they began. Those that were to begin at the same instant are

@@ -63,15 +63,3 @@ fn a_key_is_not_divided() {
     assert_eq!(held, [1_001; 5]);
     assert_eq!(judged.len(), 5);
 }
-
-#[test]
-fn parts_of_parts_hold_every_key_once() {
-    let parts: Vec<Part> = Part::WHOLE.split(3).flat_map(|part| part.split(4)).collect();
-    assert_eq!(parts.len(), 12);
-    let head = |key| OpHead { load: 1, shares: None, key };
-    for key in 0..1000 {
-        assert_eq!(parts.iter().filter(|part| part.holds(head(key))).count(), 1);
-    }
-    let most = parts.iter().map(|p| (0..1000).filter(|&k| p.holds(head(k))).count()).max();
-    assert!(most.unwrap() < 150, "keys are spread evenly: {most:?}");
-}

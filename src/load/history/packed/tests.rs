@@ -7,7 +7,7 @@ use crate::load::history::some;
 
 fn read(packed: &Packed) -> Vec<Op> {
     let mut ops = Vec::new();
-    packed.each(&|_| true, &mut |op| ops.push(op.clone())).unwrap();
+    packed.each(KeySpan::WHOLE, &|_| true, &mut |op| ops.push(op.clone())).unwrap();
     ops
 }
 
@@ -17,7 +17,9 @@ proptest! {
         let mut packed = Packed::new(&std::env::temp_dir()).unwrap();
         ops.iter().for_each(|op| packed.push(op).unwrap());
         let without = |op: &Op| Op { redirects: Redirects::default(), ..op.clone() };
-        prop_assert_eq!(read(&packed), ops.iter().map(without).collect::<Vec<_>>());
+        let mut expected: Vec<Op> = ops.iter().map(without).collect();
+        expected.sort_by_key(|op| bucket(op.head(), BUCKETS as u64));
+        prop_assert_eq!(read(&packed), expected);
     }
 
     #[test]
@@ -32,19 +34,37 @@ fn rows_that_nobody_wants_are_skipped() {
     let row = |key| Op::new(key, Action::Queue(QueueOp::Open), Nanos(key), Nanos(900));
     (0..100).for_each(|key| packed.push(&row(key)).unwrap());
     let mut keys = Vec::new();
-    packed.each(&|head| head.key % 30 == 7, &mut |op| keys.push(op.key)).unwrap();
+    let seventh = |head: OpHead| head.key % 30 == 7;
+    packed.each(KeySpan::WHOLE, &seventh, &mut |op| keys.push(op.key)).unwrap();
+    keys.sort_unstable();
     assert_eq!(keys, [7, 37, 67, 97]);
 }
 
 #[test]
-fn many_blocks_are_read_as_often_as_needed() {
+fn spans_together_have_every_row_once_and_each_key_in_order_as_often_as_they_are_read() {
+    const KEYS: u64 = 20_000;
     let row = |n: u64| {
         let action = Action::Register(RegisterOp::Write(n));
-        Op::new(n % 9, action, Nanos(n * 1_000), Nanos(n * 1_000 + 77))
+        Op::new(n % KEYS, action, Nanos(n * 1_000), Nanos(n * 1_000 + 77))
     };
     let mut packed = Packed::new(&std::env::temp_dir()).unwrap();
-    let ops: Vec<Op> = (0..50_000).map(row).collect();
+    let ops: Vec<Op> = (0..400_000).map(row).collect();
     ops.iter().for_each(|op| packed.push(op).unwrap());
-    assert!(packed.ends.len() > 1, "{} blocks", packed.ends.len());
-    assert!(read(&packed) == ops && read(&packed) == ops);
+    assert_eq!(packed.rows(), ops.len());
+    assert!(
+        packed.buckets.iter().all(|bucket| !bucket.written.is_empty()),
+        "a bucket has no block"
+    );
+    for n in [1, 5, 256, 700] {
+        let mut next: Vec<u64> = (0..KEYS).collect();
+        for span in KeySpan::WHOLE.split(n) {
+            let mut on_row = |op: &Op| {
+                assert!(span.holds(op.head()));
+                assert_eq!(*op, row(next[op.key as usize]));
+                next[op.key as usize] += KEYS;
+            };
+            packed.each(span, &|_| true, &mut on_row).unwrap();
+        }
+        assert!(next.iter().all(|next| *next >= 400_000), "{n} spans: rows are missing");
+    }
 }
