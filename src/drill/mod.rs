@@ -13,6 +13,7 @@ mod external;
 mod faults;
 mod folder;
 mod forecast;
+mod half_moved;
 mod hub;
 mod info;
 mod loads;

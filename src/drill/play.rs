@@ -22,6 +22,7 @@ use crate::spec::scenario::Load;
 use super::context::{DrillContext, Halt};
 use super::faults::Faults;
 use super::forecast::{self, Forecast};
+use super::half_moved::HalfMoved;
 use super::loads::Loads;
 use super::readings::{self, OwnUse, RunQueueMonitor};
 use super::replicators::Replicators;
@@ -155,7 +156,15 @@ async fn with_history(
     let phase = drill.phase(Phase::Steps);
     let _waits = RunQueueMonitor::watch(drill, deployment.nodes().map(|node| node.name.clone()));
     let faults = Faults::new(drill, deployment);
-    let timeline = Timeline { drill, deployment, observers: &observers, faults: &faults, begin };
+    let half_moved = HalfMoved::new(deployment, &drill.teller);
+    let timeline = Timeline {
+        drill,
+        deployment,
+        observers: &observers,
+        faults: &faults,
+        half_moved: &half_moved,
+        begin,
+    };
     let settled = async {
         let calm = timeline.play().instrument(phase).await?;
         let phase = drill.phase(Phase::Settle);
@@ -163,7 +172,11 @@ async fn with_history(
         observers.watcher.settled().await;
         Ok(())
     };
-    if let Err(halt) = settled.await {
+    let settled = tokio::select! {
+        settled = settled => settled,
+        never = half_moved.keep_finishing() => match never {},
+    };
+    if let Err(halt) = settled {
         faults.release().await;
         return Err(halt);
     }
@@ -182,6 +195,7 @@ async fn with_history(
         let returned = observers.watcher.returned(back);
         drill.unless_halted(returned).instrument(phase).await?;
     }
+    drill.unless_halted(half_moved.finish_all()).await?;
     let phase = drill.phase(Phase::Verify);
     drill.until(memory_is_back(drill)).instrument(phase.clone()).await?;
     observers.watcher.count().await;

@@ -1,7 +1,7 @@
 //! A step that moves slots, and has nodes join before or leave afterwards where it changes who
 //! belongs to the cluster.
 
-use crate::cluster::moving::{self, MoveReport};
+use crate::cluster::moving::{self, MoveReport, Remains};
 use crate::cluster::plan::plan;
 use crate::cluster::view::shards_now;
 use crate::cluster::{DeployedGroup, members};
@@ -12,11 +12,12 @@ use crate::spec::step::{Method, Pace, SlotMove, Step, StepAction};
 
 use super::context::DrillContext;
 use super::faults::Faults;
+use super::half_moved::HalfMoved;
 use super::step_error::StepError;
 
 /// What has moved in the end, and what went wrong.
 pub async fn carry_out(
-    faults: &Faults<'_>,
+    (faults, half_moved): (&Faults<'_>, &HalfMoved<'_>),
     group: &DeployedGroup,
     (index, step): (usize, &Step),
 ) -> (Moved, Option<StepError>) {
@@ -36,9 +37,15 @@ pub async fn carry_out(
     let leavers = leavers(group, &step.action).await;
     let (slots, how) = (step.action.slots(), step.moving);
     let Some((slots, how)) = slots.zip(how) else { return (Moved::default(), None) };
-    let (moved, error) = move_slots(drill, group, index, &slots, how).await;
+    let (moved, error) = move_slots((drill, half_moved), group, index, &slots, how).await;
     if error.is_some() || leavers.is_empty() || drill.stop.is_cancelled() {
         return (moved, error);
+    }
+    // Their servers end, with the keys that they have.
+    if let Some((_, Remains { open, stranded, .. })) = half_moved.finish(group).await {
+        let slots: SlotSet = open.iter().chain(stranded.iter()).collect();
+        let error = format!("its nodes stay, as they may have keys of slots of others: {slots}");
+        return (moved, Some(StepError::certain(error)));
     }
     faults.forget(&leavers);
     let left = members::leave(drill.backend, group, &leavers).await;
@@ -56,7 +63,7 @@ async fn leavers(group: &DeployedGroup, action: &StepAction) -> Vec<NodeName> {
 
 /// What has moved in the end, and why not all of it.
 async fn move_slots(
-    drill: &DrillContext<'_>,
+    (drill, half_moved): (&DrillContext<'_>, &HalfMoved<'_>),
     group: &DeployedGroup,
     index: usize,
     slots: &SlotMove,
@@ -86,7 +93,10 @@ async fn move_slots(
     let cancel = || drill.stop.is_cancelled();
     match moving::carry_out(&routes, &group.nodes, how, tell, cancel).await {
         Ok(moved) => (moved, None),
-        Err(error) => (error.moved, Some(error.into())),
+        Err(error) => {
+            half_moved.leave(&group.spec.name, index, &error.open);
+            (error.moved, Some(error.into()))
+        }
     }
 }
 

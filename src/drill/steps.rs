@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use tokio::sync::Mutex;
 use tracing::{Instrument, info, info_span};
 
 use crate::cluster::{DeployedGroup, Deployment};
@@ -19,6 +18,7 @@ use crate::spec::step::Step;
 
 use super::context::{DrillContext, Halt};
 use super::faults::Faults;
+use super::half_moved::HalfMoved;
 use super::rolling;
 use super::scale;
 use super::step_error::StepError;
@@ -33,6 +33,7 @@ pub struct Timeline<'a> {
     pub deployment: &'a Deployment,
     pub observers: &'a Observers,
     pub faults: &'a Faults<'a>,
+    pub half_moved: &'a HalfMoved<'a>,
     /// When the load began.
     pub begin: Nanos,
 }
@@ -48,7 +49,6 @@ impl Timeline<'_> {
     }
 
     async fn play_all(&self) -> Result<Nanos, Halt> {
-        let moving = Mutex::new(());
         let mut at_work = FuturesUnordered::new();
         let mut calm = self.begin;
         for (index, step) in self.drill.scenario.timeline.iter().enumerate() {
@@ -65,7 +65,7 @@ impl Timeline<'_> {
             }
             let span = info_span!("step", n = index + 1, does = step.describe());
             span.in_scope(|| info!("begins"));
-            at_work.push(self.step(index, step, due, &moving).instrument(span));
+            at_work.push(self.step(index, step, due).instrument(span));
         }
         // On Ctrl-C too: moves bring their slots to an owner, and faults end at once.
         while at_work.next().await.is_some() {}
@@ -78,9 +78,9 @@ impl Timeline<'_> {
         }
     }
 
-    async fn step(&self, index: usize, step: &Step, due: Nanos, moving: &Mutex<()>) {
+    async fn step(&self, index: usize, step: &Step, due: Nanos) {
         let takes_turns = step.action.kind().effects().takes_turns();
-        let _turn = if takes_turns { Some(moving.lock().await) } else { None };
+        let _turn = if takes_turns { Some(self.half_moved.turn().await) } else { None };
         self.warn_if_late(step, due);
         self.drill.teller.tell(EventKind::StepBegan { step: index });
         self.observers.watcher.step_began(index);
@@ -106,7 +106,8 @@ impl Timeline<'_> {
     ) -> (Moved, Option<StepError>) {
         let error = match fault::of(&step.action) {
             Play::Slots => {
-                return scale::carry_out(self.faults, group, (index, step)).await;
+                let to = (self.faults, self.half_moved);
+                return scale::carry_out(to, group, (index, step)).await;
             }
             Play::Fault(fault) => self.faults.play(group, (index, step), fault).await,
             Play::Rolling(rolling) => {

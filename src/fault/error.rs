@@ -28,6 +28,11 @@ pub enum FaultError {
     NoFailover(NodeName),
     #[error("{name} is not primary {} s later{}", waited.as_secs(), if *aborted { "; its primary has gone on" } else { "" })]
     NotTaken { name: NodeName, waited: Duration, aborted: bool },
+    #[error(
+        "{by} has named no other primary of `{group}` {} s after SENTINEL FAILOVER",
+        waited.as_secs()
+    )]
+    NoneElected { by: NodeName, group: String, waited: Duration },
     #[error("no node leads the group `{0}` now")]
     NoHead(String),
     #[error("no node leads shard {shard} of `{group}` now")]
@@ -78,6 +83,7 @@ impl FaultError {
     pub fn is_of_time(&self) -> bool {
         match self {
             FaultError::NotTaken { .. }
+            | FaultError::NoneElected { .. }
             | FaultError::NotChanged { .. }
             | FaultError::NotCopied { .. }
             | FaultError::NotCarried { .. }

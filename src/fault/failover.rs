@@ -4,6 +4,7 @@
 //! <https://redis.io/docs/latest/commands/cluster-failover/>
 //! <https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/#sentinel-commands>
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,8 +25,17 @@ use crate::spec::topology::Mode;
 
 /// The pause between two checks.
 const LOOK: Duration = Duration::from_millis(100);
+/// The end of the step is exact to this.
+const LOOK_AT_ROLES: Duration = Duration::from_millis(10);
 /// Sentinels ask the old primary every 10 s, and wait for 8 s after its answer.
 const TOLD_TO_FOLLOW: Duration = Duration::from_secs(30);
+/// A replica gives up a manual failover after 5 s. Valkey 9.1 has a setting for that.
+const GIVEN_UP: Duration = Duration::from_secs(5);
+const GIVEN_UP_SETTING: &str = "cluster-manual-failover-timeout";
+/// A replica that has just been elected may answer a moment later.
+const MARGIN: Duration = Duration::from_secs(1);
+/// A sentinel's failover may take so long, for whatever it was configured.
+const ELECTED: Duration = Duration::from_secs(30);
 
 #[async_trait]
 impl Fault for Failover {
@@ -36,6 +46,10 @@ impl Fault for Failover {
 
     fn also_hits(&self, site: Site<'_>, hit: &Hit) -> Vec<NodeName> {
         if self.asks_for_roles(site) { hit.primaries.clone() } else { Vec::new() }
+    }
+
+    fn ends_when_interrupted(&self) -> bool {
+        true
     }
 
     async fn inject(&self, site: Site<'_>, hit: &Hit) -> Injected {
@@ -54,22 +68,54 @@ impl Fault for Failover {
     }
 }
 
-/// In a cluster, and with sentinels, the server answers before there is a new primary. The
-/// watcher sees when there is one.
+/// In a cluster, and with sentinels, the server answers before there is a new primary, and there may
+/// never be one. This waits until there is.
 async fn failover(site: Site<'_>, name: &NodeName, force: Force) -> Result<(), FaultError> {
-    let command = match site.group.spec.mode {
-        Mode::Cluster { .. } => in_cluster(force),
+    let node = site.node(name)?;
+    match site.group.spec.mode {
+        Mode::Cluster { .. } => {
+            let most = given_up_after(&node).await + MARGIN;
+            node.admin.query::<Value>(&in_cluster(force)).await?;
+            let not_taken =
+                FaultError::NotTaken { name: name.clone(), waited: most, aborted: false };
+            timeout(most, leads(&node)).await.map_err(|_| not_taken)
+        }
         Mode::Sentinel { .. } => {
+            let group = &name.group;
+            let before = node.admin.sentinel_names(group).await?;
             let mut command = redis::cmd("SENTINEL");
-            command.arg("FAILOVER").arg(&name.group);
-            command
+            node.admin.query::<Value>(command.arg("FAILOVER").arg(group)).await?;
+            let (by, group) = (name.clone(), group.clone());
+            let none = FaultError::NoneElected { by, group, waited: ELECTED };
+            timeout(ELECTED, names_another(&node, before)).await.map_err(|_| none)
         }
-        Mode::Standalone | Mode::Replication { .. } => {
-            return handover::to(site, name, force).await;
-        }
-    };
-    site.node(name)?.admin.query::<Value>(&command).await?;
-    Ok(())
+        Mode::Standalone | Mode::Replication { .. } => handover::to(site, name, force).await,
+    }
+}
+
+/// When the replica gives up a manual failover of its cluster.
+async fn given_up_after(node: &Node) -> Duration {
+    let mut config = redis::cmd("CONFIG");
+    config.arg("GET").arg(GIVEN_UP_SETTING);
+    let told = node.admin.query::<Vec<String>>(&config).await;
+    let ms = told.or_logged("read a setting").and_then(|pair| pair.get(1)?.parse().ok());
+    ms.map_or(GIVEN_UP, Duration::from_millis)
+}
+
+/// Returns when the node is a primary.
+async fn leads(node: &Node) {
+    while !matches!(node.admin.info(Section::Replication).await, Ok(info) if info.role() == Some(Role::Primary))
+    {
+        sleep(LOOK_AT_ROLES).await;
+    }
+}
+
+/// Returns when the sentinel names another primary than `before`.
+async fn names_another(sentinel: &Node, before: Option<SocketAddr>) {
+    let group = &sentinel.name.group;
+    while !matches!(sentinel.admin.sentinel_names(group).await, Ok(now) if now != before) {
+        sleep(LOOK_AT_ROLES).await;
+    }
 }
 
 /// Returns when `node` is a replica.

@@ -163,6 +163,14 @@ pub enum EventKind {
         #[serde(default)]
         own: bool,
     },
+    /// A step that moved slots has left keys of these slots on nodes that do not own them. Clients
+    /// do not find them there: that is redrill's fault, and not the servers'.
+    Stranded {
+        step: usize,
+        group: String,
+        slots: SlotSet,
+        keys: u64,
+    },
     StepEnded {
         step: usize,
         moved: Moved,

@@ -20,6 +20,7 @@ use super::keepers;
 use super::record::Record;
 use super::series::EVERY;
 use super::step_record::StepRecord;
+use super::stranded::is_stranded;
 
 /// Which checkers are asked, the workloads of the loads decide. Sentences count from `zero`,
 /// the load's start; `whole` says that no row is missing.
@@ -46,15 +47,18 @@ pub(super) fn checked(
         keepers: keepers::keepers(record, &|load| counted(record, load)),
         faults: faults(record),
     };
-    check::check(&loads, &Rows(history), &context).map_err(ReportError::Check)
+    check::check(&loads, &Rows { history, record }, &context).map_err(ReportError::Check)
 }
 
 /// The rows of a run, as checkers read them.
-struct Rows<'a>(&'a Packed);
+struct Rows<'a> {
+    history: &'a Packed,
+    record: &'a Record,
+}
 
 impl History for Rows<'_> {
     fn rows(&self) -> usize {
-        self.0.rows()
+        self.history.rows()
     }
 
     fn each_in(
@@ -63,7 +67,8 @@ impl History for Rows<'_> {
         wanted: &dyn Fn(OpHead) -> bool,
         on_row: &mut dyn FnMut(&Op),
     ) -> Result<(), ReadError> {
-        Ok(self.0.each(span, wanted, on_row)?)
+        let wanted = |head: OpHead| wanted(head) && !is_stranded(self.record, head);
+        Ok(self.history.each(span, &wanted, on_row)?)
     }
 }
 

@@ -11,6 +11,7 @@ use super::data::{Judged, Load, Report, millis};
 use super::doubt::{Doubt, Doubts};
 use super::record::Record;
 use super::step_record::NOT_THE_SERVERS;
+use super::stranded::STRANDED_KEYS;
 
 // What to do about unknown results: each reason of an `unknown` verdict has such advice.
 
@@ -23,6 +24,9 @@ const TOO_BUSY: &str = "the machine was too busy to tell: run it on an idle mach
 const OPEN: &str = "let the load go on for longer, with a longer `settle`";
 /// For a drill that could not go on.
 const FAILED: &str = "fix that (`logs/` has the logs of the servers), and run it again";
+/// For keys that redrill itself has left on nodes that do not own them.
+const STRANDED: &str =
+    "keep both nodes of a move reachable, or let the load go on for longer after it";
 /// For a drill without an end.
 const ENDLESS: &str = "wait for its end, or run it again";
 /// For a drill that was interrupted.
@@ -214,6 +218,7 @@ pub(super) fn verdict(
             let advice = match of_finding(&f.kind) {
                 Some(known) if is_excused(record, known) => TOO_BUSY,
                 Some(known) => known.advice,
+                None if f.kind == STRANDED_KEYS => STRANDED,
                 None => WHOLE,
             };
             (f.verdict, format!("{}; {advice}", f.text))

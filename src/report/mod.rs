@@ -55,6 +55,7 @@ mod span_tally;
 mod spans;
 mod starved;
 mod step_record;
+mod stranded;
 mod table;
 mod takeover;
 mod tally;
@@ -234,6 +235,7 @@ fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: H
     }
     history.warnings.extend(history.tally.as_ref().and_then(broken_before));
     history.checked.findings.extend(wrong_canaries(&record));
+    history.checked.findings.extend(stranded::findings(&record));
     judge::excuse_late(&record, &mut history.checked.findings);
     let tally = history.tally.as_ref();
     let sent = |load: usize| {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::check::Failure;
 use crate::model::event::{Canary, DrillInfo, End, Event, EventKind, LoadInfo, NodeInfo, Phase};
 use crate::model::owners::Owners;
+use crate::model::slot::SlotSet;
 use crate::model::{Nanos, NodeName, ShardName, Workload, from_json};
 
 use super::carried::{Backlog, CarriedFold};
@@ -60,6 +61,7 @@ pub(super) struct Record {
     pub warnings: Vec<Warning>,
     pub crashes: Vec<Crash>,
     pub disagreements: Vec<Disagreement>,
+    pub stranded: Vec<Stranded>,
     /// When what steps left was undone, and since when all nodes agreed after that.
     pub returned: Option<(Nanos, Option<Nanos>)>,
     pub starved: StarvedTimes,
@@ -72,6 +74,15 @@ pub(super) struct Record {
     pub last: Nanos,
     /// The file ends in the middle of a line.
     pub cut: bool,
+}
+
+/// Keys of these slots are on nodes that do not own them.
+#[derive(Clone, Debug)]
+pub(super) struct Stranded {
+    pub step: usize,
+    pub group: String,
+    pub slots: SlotSet,
+    pub keys: u64,
 }
 
 /// redrill's own use of the machine, collected.
@@ -297,6 +308,9 @@ impl Record {
                 let unsure = None;
                 let one = Disagreement { group, how, after_undoing, at_ms, agreed_ms, unsure };
                 self.disagreements.push(one);
+            }
+            EventKind::Stranded { step, group, slots, keys } => {
+                self.stranded.push(Stranded { step, group, slots, keys });
             }
             EventKind::Returned { undone, since } => self.returned = Some((undone, since)),
             EventKind::Ended { end } => self.end = Some(end),

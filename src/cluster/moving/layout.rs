@@ -107,6 +107,12 @@ impl Layout {
         others.map(|(_, member)| member).collect()
     }
 
+    /// Whether the slot's owner is giving it to another node, which may not answer.
+    pub fn is_given_away(&self, slot: u16) -> bool {
+        let owner = self.owner(slot).map(|owner| &self.members[owner]);
+        owner.is_some_and(|owner| owner.line.migrating.iter().any(|(marked, _)| *marked == slot))
+    }
+
     /// All slots with marks of a move on any primary.
     pub fn marked(&self) -> impl Iterator<Item = u16> + '_ {
         let marks = |(_, member)| {
@@ -130,9 +136,10 @@ impl Layout {
         self.primaries().map(|(_, member)| member.id().to_owned()).collect()
     }
 
-    /// The member with this id, or the one that leads its shard now.
+    /// The primary with this id, or the one that leads its shard now: a node that was replaced
+    /// may be back, as a replica.
     fn heir(&self, id: &str) -> Result<Option<usize>, Reason> {
-        if let Some(index) = self.members.iter().position(|member| member.id() == id) {
+        if let Some((index, _)) = self.primaries().find(|(_, member)| member.id() == id) {
             return Ok(Some(index));
         }
         let Some(&shard) = self.shards.get(id) else { return Ok(None) };
@@ -207,6 +214,25 @@ mod tests {
         assert_eq!(tasks[&5], tidy, "the new owner knows, the old one does not");
         assert_eq!(tasks[&4], tidy, "on its way to a node that nobody knows");
         assert_eq!(tasks.len(), 5);
+    }
+
+    #[test]
+    fn a_target_that_is_back_as_a_replica_has_an_heir() {
+        let shard_1 = |n| NodeName::new("c", 1, n);
+        let member = |name, role, text: &str| {
+            let line = NodeLine::parse(text).unwrap();
+            Member { node: Node::new(name, line.addr.unwrap(), line.id.clone(), role), line }
+        };
+        let source = line("a", 1, "0-9 [1->-b]");
+        let back = "b 127.0.0.1:1@1 myself,slave h 0 0 5 connected";
+        let members = vec![
+            member(NodeName::new("c", 0, 0), Role::Primary, &source),
+            member(shard_1(0), Role::Primary, back),
+            member(shard_1(1), Role::Replica, &line("h", 5, "10-19")),
+        ];
+        let shards = [("a", 0), ("b", 1), ("h", 1)].map(|(id, shard)| (id.to_owned(), shard));
+        let layout = Layout::new(members, shards.into());
+        assert_eq!(layout.half_moved().unwrap()[&1], Task::Move { from: 0, to: 2 });
     }
 
     #[test]

@@ -4,8 +4,6 @@
 //! slot's owner or future owner, except those that are there already, because those are newer.
 //! Then the marks are removed.
 
-use std::time::Duration;
-
 use redis::Pipeline;
 
 use super::keys::{self, Batch, Carried, Limits, OnBoth, migrate};
@@ -76,21 +74,44 @@ fn ignore_refusal(result: Result<(), crate::node::NodeError>) -> Result<(), Reas
     }
 }
 
-/// Makes slots stable that could not be finished. `from` owns them and gets back the keys that
-/// `to` has already. Meanwhile a reader may miss a key that is on its way back.
-pub async fn put_back(
-    from: Option<&Member>,
-    to: Option<&Member>,
-    slots: &[u16],
-) -> Result<(), Reason> {
-    if let Some(from) = from {
-        let stable = pipeline(slots.iter().map(|&slot| set_slot(slot, "STABLE", None)));
-        from.node.admin.with_timeout(Duration::from_secs(10)).replies(&stable).await?;
-    }
-    if let (Some(from), Some(to)) = (from, to) {
-        for &slot in slots {
-            tidy(to, from, from, slot).await?;
+/// Closes slots of `from` whose move to `to` cannot be finished, as far as no key is stranded by
+/// that: those of which `to` has no keys. Returns the others. They stay open, so that `from` sends
+/// clients to `to` for the keys that it has given away.
+pub async fn close(from: &Member, to: &Member, slots: &[u16]) -> Result<Vec<u16>, Reason> {
+    let counts = keys::count(&to.node.admin, slots).await?;
+    let counted = slots.iter().copied().zip(counts);
+    let (empty, full): (Vec<_>, Vec<_>) = counted.partition(|(_, keys)| *keys == 0);
+    let mut open: Vec<u16> = full.into_iter().map(|(slot, _)| slot).collect();
+    for (slot, _) in empty {
+        // A client may have written there since.
+        if take_back(from, to, slot).await.is_err() {
+            open.push(slot);
         }
     }
+    // A node that took over from the source does not know that it was giving them away.
+    keep_open(from, to, &open).await?;
+    Ok(open)
+}
+
+/// Closes a slot of `from`, which gets back the keys that `to` has. Meanwhile a reader may miss a
+/// key that is on its way back. If they cannot all come back, the slot is open again.
+pub async fn take_back(from: &Member, to: &Member, slot: u16) -> Result<(), Reason> {
+    // While it gives the slot away, a node takes no keys that it does not have.
+    from.node.admin.query::<()>(&set_slot(slot, "STABLE", None)).await?;
+    let taken = tidy(to, from, from, slot).await;
+    if taken.is_err() {
+        keep_open(from, to, &[slot]).await?;
+    }
+    taken
+}
+
+/// Marks slots as being given by `from` to `to`. A refusal is ignored: the owner has changed.
+async fn keep_open(from: &Member, to: &Member, slots: &[u16]) -> Result<(), Reason> {
+    let marks = |what, id| pipeline(slots.iter().map(move |&slot| set_slot(slot, what, Some(id))));
+    if slots.is_empty() {
+        return Ok(());
+    }
+    to.node.admin.replies(&marks("IMPORTING", from.id())).await?;
+    from.node.admin.replies(&marks("MIGRATING", to.id())).await?;
     Ok(())
 }

@@ -17,6 +17,7 @@ mod layout;
 mod marks;
 mod pace;
 mod leftovers;
+mod strays;
 mod progress;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,7 @@ use std::time::{Duration, Instant};
 use futures::future::{Either, join_all, select};
 
 pub use progress::{MoveError, MoveReport, Reason};
+pub use strays::Remains;
 
 use self::lane::{Lane, OpenSlots};
 use self::layout::{Layout, Task};
@@ -88,8 +90,8 @@ pub async fn carry_out(
 /// further slot is opened; those in flight are finished, and the result has fewer `slots` than
 /// `slots_total`.
 ///
-/// However it ends, no slot of a live node is left open and no key is lost: slots that cannot
-/// be finished go back to their owner with all their keys.
+/// However it ends, no key is stranded. Slots that cannot be finished are closed if no key of them
+/// has gone; the others stay open, so that clients find all their keys, and the error names them.
 pub async fn move_slots(
     routes: &[Route],
     nodes: &[Node],
@@ -115,6 +117,21 @@ pub async fn move_slots(
             Err(MoveError { moved: mover.tally.finish(), reason, open })
         }
     }
+}
+
+/// Finishes the half-moved slots whose nodes answer; while clients read and write, too.
+///
+/// # Errors
+/// As [`move_slots`]. Those that it names are still open.
+pub async fn finish_open(nodes: &[Node]) -> Result<Moved, MoveError> {
+    move_slots(&[], nodes, Pace::Fast, |_| (), || true).await
+}
+
+/// Finishes all half-moved slots, or takes their keys back. Of `slots`, which were half moved once,
+/// all keys come to the slot's owner. While they do, clients may miss keys.
+pub async fn finish(nodes: &[Node], slots: &SlotSet) -> Remains {
+    let moved = move_slots(&[], nodes, Pace::Fast, |_| (), || false).await;
+    strays::collect(nodes, slots, moved.is_err()).await
 }
 
 struct Mover<'a, P> {
@@ -287,28 +304,29 @@ impl<P: Fn(Moved) + Sync> Mover<'_, P> {
         if failing_over { FAILOVER_PATIENCE } else { PATIENCE }
     }
 
-    /// Makes the open slots stable where nodes live, and returns the slots that stay open.
+    /// Closes the open slots that are whole on their owner, and returns those that stay open. A
+    /// node that does not answer may have some of their keys, and come back with them.
     async fn give_up(&self) -> SlotSet {
         let layout = Layout::of(self.nodes).await;
-        let mut pairs: BTreeMap<(Option<usize>, Option<usize>), Vec<u16>> = BTreeMap::new();
+        let mut pairs: BTreeMap<(usize, usize), Vec<u16>> = BTreeMap::new();
+        let mut left = Vec::new();
         let open = self.open.lock().clone();
         let slots: BTreeSet<u16> = open.into_keys().chain(layout.marked()).collect();
         for slot in slots {
-            let (owner, importers) = (layout.owner(slot), layout.importers(slot));
-            if importers.is_empty() {
-                pairs.entry((owner, None)).or_default().push(slot);
-            }
-            for to in importers {
-                pairs.entry((owner, Some(to))).or_default().push(slot);
+            match (layout.owner(slot), layout.importers(slot)) {
+                (None, _) => left.push(slot),
+                (Some(_), importers) if importers.is_empty() => {
+                    left.extend(layout.is_given_away(slot).then_some(slot));
+                }
+                (Some(owner), importers) => {
+                    let of_slot = importers.into_iter().map(|to| (owner, to));
+                    of_slot.for_each(|pair| pairs.entry(pair).or_default().push(slot));
+                }
             }
         }
-        let mut left = Vec::new();
         for ((from, to), slots) in pairs {
-            let member = |index: Option<usize>| index.map(|index| &layout.members[index]);
-            let outcome = leftovers::put_back(member(from), member(to), &slots).await;
-            if from.is_none() || outcome.is_err() {
-                left.extend(slots);
-            }
+            let [from, to] = [from, to].map(|index| &layout.members[index]);
+            left.extend(leftovers::close(from, to, &slots).await.unwrap_or(slots));
         }
         left.into_iter().collect()
     }

@@ -95,8 +95,8 @@ pub struct MoveError {
     /// What had moved before the error. Those slots have their new owners.
     pub moved: Moved,
     pub reason: Reason,
-    /// Slots that could not be made stable again, because a node is gone. The next move
-    /// finishes them.
+    /// Slots of which some keys may have gone to a node that does not answer, or cannot be
+    /// reached. They stay open, and the next move finishes them.
     pub open: SlotSet,
 }
 
@@ -148,5 +148,7 @@ fn left_open(open: &SlotSet) -> String {
     if open.is_empty() {
         return String::new();
     }
-    format!("; still open, as a node is gone (moving again finishes them): {open}")
+    format!(
+        "; left open, as some of their keys have gone already (moving again finishes them): {open}"
+    )
 }

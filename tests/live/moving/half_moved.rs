@@ -56,6 +56,18 @@ async fn leave_half_moved(cluster: &TestCluster) {
     set_slot(to, 6, "NODE", to).await;
 }
 
+/// Carries the first key of each of the slots of shard 0 to shard 1, and has both forget the move.
+pub async fn strand(cluster: &TestCluster, slots: std::ops::Range<u16>) {
+    let (from, to) = (cluster.primary(0), cluster.primary(1));
+    for slot in slots {
+        set_slot(to, slot, "IMPORTING", from).await;
+        set_slot(from, slot, "MIGRATING", to).await;
+        carry(from, to, None, &key(slot, 1)).await;
+        set_slot_stable(from, slot).await;
+        set_slot_stable(to, slot).await;
+    }
+}
+
 async fn set_slot_stable(at: &Node, slot: u16) {
     let mut cmd = redis::cmd("CLUSTER");
     at.admin.query::<()>(cmd.arg("SETSLOT").arg(slot).arg("STABLE")).await.unwrap();

@@ -184,6 +184,12 @@ impl TestCluster {
         assert!(killed.is_none_or(|killed| killed.is_ok()));
     }
 
+    /// Stops it where it is, before any other server gets to run on.
+    pub fn pause_now(&self, name: &NodeName) {
+        let paused = self.backend.pause(name).now_or_never();
+        assert!(paused.is_none_or(|paused| paused.is_ok()));
+    }
+
     pub async fn shutdown(self) {
         self.backend.shutdown().await.unwrap();
         common::assert_nothing_left(self.dir.path());

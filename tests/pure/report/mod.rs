@@ -15,6 +15,7 @@ mod regions;
 mod schema;
 mod shown;
 mod starved;
+mod stranded;
 mod tiny;
 mod torn;
 mod traffic;
