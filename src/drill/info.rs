@@ -210,6 +210,8 @@ fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
             by_library: lock.kind == LockKind::Library,
             fences: lock.fences(),
             abandons: lock.abandon > 0.0,
+            servers: lock.asked() as u32,
+            quorum: lock.rules(load.keys).quorum as u32,
         }),
         cache: load.cache.as_ref().map(|cache| CacheInfo {
             old_for_ms: cache.promised(load.timeout).as_secs_f64() * 1e3,

@@ -31,7 +31,9 @@ pub(crate) async fn run<C: Client>(
     let schedule = Schedule::new(at, context.load.rate);
     let alarm = Alarm::new(context.clock)?;
     context.be_exact()?;
-    let tally = RefCell::new(Tally::new(context.index, at, schedule, teller));
+    let load = &context.load;
+    let locks = load.lock.as_ref().map(|lock| lock.rules(load.keys));
+    let tally = RefCell::new(Tally::new(context.index, at, schedule, locks, teller));
     let before = context.reconnects();
     let state = State { tally, in_flight: Cell::new(0), idle: Notify::new(), before };
     let open = Open { context, state: Rc::new(state) };

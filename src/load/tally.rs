@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 
 use crate::model::event::{EventKind, Sample, Teller};
 use crate::model::op::{Cause, Op, Outcome, Redirects};
-use crate::model::{Nanos, Rate};
+use crate::model::{LockRules, Nanos, Rate, SessionEnds};
 
 /// The length of a window.
 const WINDOW: Duration = Duration::from_millis(100);
@@ -92,11 +92,19 @@ pub(crate) struct Tally {
     /// percentiles are exact; rate and in-flight limit bound their number.
     latencies: Vec<u64>,
     late: Histogram<u64>,
+    ends: SessionEnds,
     totals: Totals,
 }
 
 impl Tally {
-    pub(crate) fn new(load: u8, from: Nanos, schedule: Schedule, teller: Teller) -> Tally {
+    /// `locks` are the rules of the locks that the load takes.
+    pub(crate) fn new(
+        load: u8,
+        from: Nanos,
+        schedule: Schedule,
+        locks: Option<LockRules>,
+        teller: Teller,
+    ) -> Tally {
         // From 64 ns to a minute, with three digits. Longer ones count as a minute.
         let late = Histogram::new_with_bounds(64, 60_000_000_000, 3)
             .expect("these bounds are valid whatever the load");
@@ -107,6 +115,7 @@ impl Tally {
             window: Sample { load, from, ..Sample::default() },
             latencies: Vec::new(),
             late,
+            ends: SessionEnds::new(locks),
             totals: Totals::default(),
         }
     }
@@ -134,11 +143,9 @@ impl Tally {
         self.window.moved += u64::from(moved);
         self.window.ask += u64::from(ask);
         self.window.try_again += u64::from(try_again);
-        // A session counts once, as what its last operation came to.
-        if !op.ends_session() {
-            return;
-        }
-        match op.outcome {
+        // A session counts once.
+        let Some(end) = self.ends.on_op(op) else { return };
+        match end.outcome {
             Outcome::Ok => {
                 self.window.ok += 1;
                 self.latencies.push(op.done.since(op.began()).as_nanos() as u64);
@@ -227,7 +234,7 @@ mod tests {
     fn windows_count_what_ended_in_them_and_totals_add_up() {
         let (teller, events) = Teller::new(Clock::start());
         let mut tally =
-            Tally::new(2, Nanos(0), Schedule::new(Nanos(0), Rate::steady(1000.0)), teller);
+            Tally::new(2, Nanos(0), Schedule::new(Nanos(0), Rate::steady(1000.0)), None, teller);
         for ms in 0..100 {
             tally.ended(&op(ms, ms, Outcome::Ok));
         }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::NodeName;
 use super::clock::Nanos;
 use super::rate::{Ramp, Rate};
 use super::step::{Effects, StepKind};
 use super::words::words;
 use super::workload::Workload;
+use super::{LockRules, NodeName};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DrillInfo {
@@ -184,6 +184,13 @@ pub struct LocksInfo {
     /// Whether some holders never give them back.
     #[serde(default = "yes")]
     pub abandons: bool,
+    /// The servers that are asked for each lock, which are the first of the load's groups, and how
+    /// many of them must grant it. 0 in records that do not say it: then the load's groups are the
+    /// servers, and a majority must grant it.
+    #[serde(default)]
+    pub servers: u32,
+    #[serde(default)]
+    pub quorum: u32,
 }
 
 /// The cache of a load.
@@ -238,6 +245,20 @@ impl LocksInfo {
 impl LoadInfo {
     pub fn rate(&self) -> Rate {
         Rate { first: self.rate, ramp: self.ramp }
+    }
+
+    /// How many answers an acquisition of its locks needs; `None` if it takes none.
+    pub fn lock_rules(&self) -> Option<LockRules> {
+        let locks = self.locks?;
+        let servers = match locks.servers {
+            // A library asks its servers itself.
+            0 if locks.by_library => 1,
+            0 => 1 + self.more_groups.len(),
+            servers => servers as usize,
+        };
+        let quorum = if locks.quorum == 0 { servers / 2 + 1 } else { locks.quorum as usize };
+        let take = u64::from(locks.take).clamp(1, self.keys.max(1)) as usize;
+        Some(LockRules { servers, quorum, take })
     }
 
     /// The groups that it uses, as operations count them, each with its nodes.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::model::Nanos;
 use crate::model::event::Phase;
-use crate::model::op::{OWN_MEMORY, Op, Outcome, Purpose, key_name};
+use crate::model::op::{OWN_MEMORY, Op, Purpose, key_name};
 use crate::model::slot::slot_of;
 
 use super::data::{Failover, Silence, millis};
@@ -62,15 +62,16 @@ pub(super) fn shard_of(op: &Op, record: &Record) -> Option<u32> {
 }
 
 impl Felt {
-    /// An operation on a shard, by the index of its group and its number. The load began at `from`.
-    pub fn want(&mut self, op: &Op, shard: (u8, u32), from: Nanos) {
+    /// An operation on a shard, by the index of its group and its number, and whether it is a `good`
+    /// answer. The load began at `from`.
+    pub fn want(&mut self, (op, good): (&Op, bool), shard: (u8, u32), from: Nanos) {
         let known = self.shards.iter().position(|known| known.shard == shard);
         let index = known.unwrap_or_else(|| {
             let (wanted, worst, open) = (None, None, None);
             self.shards.push(ShardSilences { shard, answered: from, wanted, worst, open });
             self.shards.len() - 1
         });
-        self.shards[index].want(op);
+        self.shards[index].want(op, good);
     }
 
     /// By shard. The load ended at `end`; `group` names a group by its index. What was first wanted
@@ -96,10 +97,10 @@ impl Felt {
 
 impl ShardSilences {
     /// Operations come in the order in which they ended.
-    fn want(&mut self, op: &Op) {
+    fn want(&mut self, op: &Op, good: bool) {
         let wanted = self.wanted.map_or(op.intended, |wanted| wanted.min(op.intended));
         self.wanted = Some(wanted);
-        if op.outcome == Outcome::Ok {
+        if good {
             self.hear(Some(op.done), op.done);
             (self.answered, self.wanted) = (self.answered.max(op.done), None);
         }

@@ -1,8 +1,10 @@
 //! What each application instance of a load felt: its sessions and errors, as they were counted,
 //! and for how long no shard gave it a good answer.
 
+use crate::model::event::LoadInfo;
 use crate::model::op::Op;
 
+use super::acquisitions::Acquisitions;
 use super::data::{Failover, Instance};
 use super::felt::{Felt, is_felt, shard_of};
 use super::record::Record;
@@ -14,11 +16,13 @@ use super::spans::Span;
 pub(super) struct Instances {
     line: Span,
     loads: Vec<Vec<Felt>>,
+    acquisitions: Acquisitions,
 }
 
 impl Instances {
-    pub fn new(loads: usize, line: Span) -> Instances {
-        Instances { line, loads: (0..loads).map(|_| Vec::new()).collect() }
+    pub fn new(loads: &[LoadInfo], line: Span) -> Instances {
+        let acquisitions = Acquisitions::new(loads);
+        Instances { line, loads: loads.iter().map(|_| Vec::new()).collect(), acquisitions }
     }
 
     /// Operations come in the order in which they ended.
@@ -32,8 +36,11 @@ impl Instances {
             load.resize_with(instance + 1, Felt::default);
         }
         let felt = &mut load[instance];
-        if let Some(shard) = shard_of(op, record) {
-            felt.want(op, (op.group, shard), self.line.from);
+        let Some(good) = self.acquisitions.answer(op) else { return };
+        if self.acquisitions.is_on_several(op.load) {
+            felt.want((op, good), (0, 0), self.line.from);
+        } else if let Some(shard) = shard_of(op, record) {
+            felt.want((op, good), (op.group, shard), self.line.from);
         }
     }
 
@@ -46,10 +53,8 @@ impl Instances {
     ) -> Vec<Vec<Instance>> {
         let end = self.line.to;
         let of_load = |(index, load): (usize, Vec<Felt>)| {
-            let group = |group: u8| {
-                let named = record.info.loads.get(index)?.groups().nth(usize::from(group));
-                named.map(|(name, _)| name)
-            };
+            let names = group_names(record.info.loads.get(index));
+            let group = |group: u8| names.get(usize::from(group)).map(String::as_str);
             let row = |(instance, felt): (usize, Felt)| {
                 let sent = sent(index).get(instance).copied().unwrap_or_default();
                 let (operations, errors) = (sent.all, sent.failed[Errors::All as usize]);
@@ -60,6 +65,16 @@ impl Instances {
         };
         self.loads.into_iter().enumerate().map(of_load).collect()
     }
+}
+
+/// Of the load, as its silences number them. Servers that have its locks together are one.
+fn group_names(load: Option<&LoadInfo>) -> Vec<String> {
+    let Some(load) = load else { return Vec::new() };
+    let mut names: Vec<String> = load.groups().map(|(name, _)| name.to_owned()).collect();
+    let servers = load.lock_rules().map_or(1, |rules| rules.servers).min(names.len());
+    let of_locks: Vec<String> = names.drain(..servers).collect();
+    names.insert(0, of_locks.join("+"));
+    names
 }
 
 #[cfg(test)]
@@ -100,8 +115,8 @@ mod tests {
         let line = Span { from: at(0), to: at(10_000) };
         let (before, seen_to_the_end) = (line, true);
         let spans = Spans { line, seen_to_the_end, before, during: None, after: None };
-        let mut tally = Tally::new(spans, &[Duration::from_secs(1)], Vec::new());
-        let mut instances = Instances::new(1, line);
+        let mut tally = Tally::new(spans, &[(Duration::from_secs(1), None)], Vec::new());
+        let mut instances = Instances::new(&record.info.loads, line);
         for op in ops {
             tally.add(op);
             instances.add(op, record);

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use crate::model::Nanos;
 use crate::model::histogram::{histogram, record};
 use crate::model::op::{Access, Cause, OWN_MEMORY, Op, Outcome};
+use crate::model::{LockRules, Nanos, SessionEnd, SessionEnds};
 
 use super::data::{Figures, Quantiles};
 use super::recovery::{Recovered, Recovery};
@@ -31,12 +31,15 @@ pub(super) struct LoadTally {
     pub timeout: Duration,
     /// Of sessions that end with a read, and of the others: few writes would hide among many reads.
     recoveries: [Recovery; 2],
+    ends: SessionEnds,
 }
 
 impl LoadTally {
-    pub fn new(timeout: Duration) -> LoadTally {
+    /// `locks` are the rules of the locks that the load takes.
+    pub fn new(timeout: Duration, locks: Option<LockRules>) -> LoadTally {
         let (sessions, instances, reads, operations, schedule, recoveries) = Default::default();
-        LoadTally { sessions, instances, reads, operations, schedule, timeout, recoveries }
+        let ends = SessionEnds::new(locks);
+        LoadTally { sessions, instances, reads, operations, schedule, timeout, recoveries, ends }
     }
 
     pub fn instance(&mut self, instance: u16) -> &mut Sent {
@@ -47,23 +50,21 @@ impl LoadTally {
         &mut self.instances[index]
     }
 
-    /// Takes each of its operations.
-    pub fn add(&mut self, op: &Op, spans: &Spans) {
+    /// Takes each of its operations. The end of the session that `op` ends, if it ends one.
+    pub fn add(&mut self, op: &Op, spans: &Spans) -> Option<SessionEnd> {
         let of_kind = self.operations.entry(op.action.name()).or_default();
-        of_kind.add(op, op.intended, self.timeout, spans);
+        of_kind.add((op, op.outcome), op.intended, self.timeout, spans);
         if op.outcome == Outcome::Ok && op.action.access() == Access::Read {
             self.reads[usize::from(op.by == Some(OWN_MEMORY))] += 1;
         }
-        // A session counts once, as what its last operation came to.
-        if !op.ends_session() {
-            return;
-        }
+        let end = self.ends.on_op(op)?;
         self.schedule.add(op);
         if !is_shed_late(op) {
             let writes = op.action.access_of_session() == Access::Write;
-            self.recoveries[usize::from(writes)].add(op, spans.line);
+            self.recoveries[usize::from(writes)].add(op.began(), end, spans.line);
         }
-        self.sessions.add(op, op.began(), self.timeout, spans);
+        self.sessions.add((op, end.outcome), op.began(), self.timeout, spans);
+        Some(end)
     }
 
     /// The slower of reads and writes.
@@ -99,12 +100,18 @@ impl Default for Results {
 }
 
 impl Results {
-    /// Latency counts `from` an instant.
-    fn add(&mut self, op: &Op, from: Nanos, timeout: Duration, spans: &Spans) {
+    /// Latency counts `from` an instant to the end of `op`.
+    fn add(
+        &mut self,
+        (op, outcome): (&Op, Outcome),
+        from: Nanos,
+        timeout: Duration,
+        spans: &Spans,
+    ) {
         self.operations += 1;
-        self.answered += u64::from(op.outcome == Outcome::Ok);
-        self.unsent += u64::from(op.outcome == Outcome::Fail(Cause::Shed));
-        if let Some(latency) = felt(op, from, timeout) {
+        self.answered += u64::from(outcome == Outcome::Ok);
+        self.unsent += u64::from(outcome == Outcome::Fail(Cause::Shed));
+        if let Some(latency) = felt((op, outcome), from, timeout) {
             record(&mut self.latency[spans.index_of(from)], latency);
         }
     }
@@ -120,10 +127,10 @@ impl Results {
     }
 }
 
-/// How long a user waited, in nanoseconds; `None` if nothing was sent.
-pub(super) fn felt(op: &Op, from: Nanos, timeout: Duration) -> Option<u64> {
+/// How long a user waited until the end of `op`, in nanoseconds; `None` if nothing was sent.
+pub(super) fn felt((op, outcome): (&Op, Outcome), from: Nanos, timeout: Duration) -> Option<u64> {
     let took = op.done.since(from);
-    let felt = match op.outcome {
+    let felt = match outcome {
         Outcome::Ok => took,
         Outcome::Fail(Cause::Shed) => return None,
         // It was answered, and has waited for replicas as long as it was to.

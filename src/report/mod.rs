@@ -8,6 +8,7 @@
 //! of `report.json`. Everything else is made from that: [`text`] for the terminal, and the files
 //! that [`write`] puts into the folder.
 
+mod acquisitions;
 mod adapters;
 mod caches;
 mod carried;
@@ -195,9 +196,10 @@ impl History {
         let timeout = |load: &LoadInfo| {
             Duration::try_from_secs_f64(load.timeout_ms / 1e3).unwrap_or_default()
         };
-        let timeouts: Vec<Duration> = record.info.loads.iter().map(timeout).collect();
-        let mut tally = Tally::new(spans, &timeouts, record.starved.met());
-        let mut instances = Instances::new(record.info.loads.len(), spans.line);
+        let of_load = |load: &LoadInfo| (timeout(load), load.lock_rules());
+        let loads: Vec<_> = record.info.loads.iter().map(of_load).collect();
+        let mut tally = Tally::new(spans, &loads, record.starved.met());
+        let mut instances = Instances::new(&record.info.loads, spans.line);
         let mut regions = Regions::new(record, spans.line);
         let mut takeovers = Takeovers::new(record);
         let full = |source| HistoryError::Keep { path: std::env::temp_dir(), source };

@@ -2,13 +2,15 @@
 //! are answered again.
 //!
 //! A session belongs to the instant at which it was due. A window of a second is bad if fewer
-//! than 95 % of the sessions due in it ended ok. A load has come back with the end of the last
+//! than 95 % of the sessions due in it were served. One that found its lock taken until it gave up
+//! does not count, unless no session of the window was served: others have the lock then, or
+//! nobody. A load has come back with the end of the last
 //! bad window. One that is bad until the load's end has not come back.
 
 use std::time::Duration;
 
-use crate::model::Nanos;
-use crate::model::op::{Cause, Op, Outcome};
+use crate::model::op::{Cause, Outcome};
+use crate::model::{Nanos, SessionEnd};
 
 use super::spans::Span;
 
@@ -33,6 +35,8 @@ pub(super) struct Recovery {
 struct Bucket {
     due: u32,
     good: u32,
+    /// Found their lock taken until they gave up. They are not among those due.
+    taken: u32,
 }
 
 /// After its slowest step.
@@ -66,18 +70,21 @@ impl Recovered {
 }
 
 impl Recovery {
-    /// `op` ends its session. What was due outside the time line does not count, and neither does
-    /// what still waited when the load ended.
-    pub fn add(&mut self, op: &Op, line: Span) {
-        if !line.contains(op.began()) || op.outcome == Outcome::Unknown(Cause::CutOff) {
+    /// The end of a session that was due at `began`. What was due outside the time line does not
+    /// count, and neither does what still waited when the load ended.
+    pub fn add(&mut self, began: Nanos, end: SessionEnd, line: Span) {
+        if !line.contains(began) || end.outcome == Outcome::Unknown(Cause::CutOff) {
             return;
         }
-        let index = (op.began().since(line.from).as_nanos() / BUCKET.as_nanos()) as usize;
+        let index = (began.since(line.from).as_nanos() / BUCKET.as_nanos()) as usize;
         if self.buckets.len() <= index {
             self.buckets.resize(index + 1, Bucket::default());
         }
-        self.buckets[index].due += 1;
-        self.buckets[index].good += u32::from(op.outcome == Outcome::Ok);
+        let bucket = &mut self.buckets[index];
+        let taken = end.outcome == Outcome::Ok && !end.served;
+        bucket.due += u32::from(!taken);
+        bucket.taken += u32::from(taken);
+        bucket.good += u32::from(end.outcome == Outcome::Ok && end.served);
     }
 
     /// `steps` are their starts, in order. The load began nothing more from `drain` on. `None`
@@ -107,7 +114,8 @@ impl Recovery {
 
     /// How many buckets a window has.
     fn window(&self) -> usize {
-        let sessions: u64 = self.buckets.iter().map(|bucket| u64::from(bucket.due)).sum();
+        let all = |bucket: &Bucket| u64::from(bucket.due + bucket.taken);
+        let sessions: u64 = self.buckets.iter().map(all).sum();
         let enough = (SESSIONS * self.buckets.len() as u64).div_ceil(sessions.max(1)) as usize;
         WINDOW.max(enough).min(self.buckets.len())
     }
@@ -159,9 +167,10 @@ impl Recovery {
 }
 
 fn is_bad(buckets: &[Bucket]) -> bool {
-    let due: u32 = buckets.iter().map(|bucket| bucket.due).sum();
-    let good: u32 = buckets.iter().map(|bucket| bucket.good).sum();
-    f64::from(good) < GOOD * f64::from(due)
+    let sum = |of: fn(&Bucket) -> u32| buckets.iter().map(of).sum::<u32>();
+    let [due, good] = [sum(|bucket| bucket.due), sum(|bucket| bucket.good)];
+    let taken = if good == 0 { sum(|bucket| bucket.taken) } else { 0 };
+    f64::from(good) < GOOD * f64::from(due + taken)
 }
 
 /// Buckets from `from` to before `to`.
@@ -174,10 +183,13 @@ struct Stretch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::op::{Action, Cause, RegisterOp};
 
     const MS: u64 = 1_000_000;
     const STEP: Nanos = Nanos(15_000 * MS);
+
+    fn session(outcome: Outcome) -> SessionEnd {
+        SessionEnd { served: outcome == Outcome::Ok, outcome }
+    }
 
     /// 1,000 sessions a second on a line from 10 s to 30 s; those due at an instant that is
     /// `bad` are not answered.
@@ -187,8 +199,7 @@ mod tests {
         for ms in 9_000..31_000 {
             let at = Nanos(ms * MS);
             let outcome = if bad(ms) { Outcome::Unknown(Cause::Timeout) } else { Outcome::Ok };
-            let op = Op::new(0, Action::Register(RegisterOp::Read(None)), at, at);
-            recovery.add(&Op { intended: at, outcome, ..op }, line);
+            recovery.add(at, session(outcome), line);
         }
         recovery.recovered(line, line.to, steps)
     }
@@ -243,8 +254,7 @@ mod tests {
                 let at = Nanos(n * 250 * MS);
                 let dead = n * 250 >= dead_from;
                 let outcome = if dead { Outcome::Unknown(Cause::Timeout) } else { Outcome::Ok };
-                let op = Op::new(0, Action::Register(RegisterOp::Read(None)), at, at);
-                recovery.add(&Op { intended: at, outcome, ..op }, line);
+                recovery.add(at, session(outcome), line);
             }
             recovery.recovered(line, line.to, &[Nanos(25_000 * MS)])
         };
@@ -268,8 +278,7 @@ mod tests {
             let mut recovery = Recovery::default();
             for ms in 0..end {
                 let at = Nanos(ms * MS);
-                let op = Op::new(0, Action::Register(RegisterOp::Read(None)), at, at);
-                recovery.add(&Op { intended: at, outcome: Outcome::Ok, ..op }, line);
+                recovery.add(at, session(Outcome::Ok), line);
             }
             recovery.recovered(line, line.to, &[Nanos(2_000 * MS)])
         };
@@ -287,6 +296,25 @@ mod tests {
         assert_eq!(After(long).slower(Unknown), Unknown);
     }
 
+    /// Every second session finds its lock taken until it gives up, as before the step.
+    #[test]
+    fn a_lock_that_somebody_else_has_is_no_failure_unless_nobody_gets_one() {
+        let line = Span { from: Nanos(0), to: Nanos(20_000 * MS) };
+        let recovered = |nobody: std::ops::Range<u64>| {
+            let mut recovery = Recovery::default();
+            for n in 0..1_000 {
+                let at = Nanos(n * 20 * MS);
+                let served = n % 2 == 0 && !nobody.contains(&(n * 20));
+                recovery.add(at, SessionEnd { served, outcome: Outcome::Ok }, line);
+            }
+            recovery.recovered(line, line.to, &[Nanos(5_000 * MS)])
+        };
+        assert_eq!(recovered(0..0), after(0));
+        assert_eq!(recovered(6_000..9_000), after(4_000));
+        let never = Some(Recovered::Never(Duration::from_secs(15)));
+        assert_eq!(recovered(6_000..20_000), never);
+    }
+
     #[test]
     fn a_slow_load_has_longer_windows() {
         let line = Span { from: Nanos(0), to: Nanos(60_000 * MS) };
@@ -294,8 +322,7 @@ mod tests {
         for s in 0..60 {
             let at = Nanos(s * 1_000 * MS);
             let outcome = if s == 30 { Outcome::Unknown(Cause::Timeout) } else { Outcome::Ok };
-            let op = Op::new(0, Action::Register(RegisterOp::Read(None)), at, at);
-            recovery.add(&Op { intended: at, outcome, ..op }, line);
+            recovery.add(at, session(outcome), line);
         }
         assert_eq!(
             recovery.recovered(line, line.to, &[Nanos(29_500 * MS)]),

@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 
 use crate::model::event::{LinkInfo, LoadInfo, NodeInfo, RegionInfo, Role};
 use crate::model::histogram::{histogram, record as count};
-use crate::model::op::{Access, Cause, Op, Outcome};
+use crate::model::op::{Access, Action, Cause, LockOp, Op, Outcome};
 use crate::model::{Nanos, NodeName};
 
 use super::data::{Failover, Region, RegionDowntime, RegionGroup, RegionLatency};
@@ -105,8 +105,8 @@ impl Regions {
             users.operations += 1;
             users.errors += u64::from(!ok);
         }
-        if let Some(shard) = shard_of(op, record) {
-            users.felt.want(op, (0, shard), self.line.from);
+        if let (Some(shard), Some(good)) = (shard_of(op, record), answer_of_group(op)) {
+            users.felt.want((op, good), (0, shard), self.line.from);
         }
     }
 
@@ -121,6 +121,22 @@ impl Regions {
         let users = self.users.into_iter();
         let downtime = users.flat_map(|users| users.rows((record, end), failovers)).collect();
         (latency, downtime)
+    }
+}
+
+/// Whether it is a good answer of its group alone; `None` if nobody waits for it. Who asks for a lock
+/// waits until the group grants it: that a release is answered gives nobody a lock.
+fn answer_of_group(op: &Op) -> Option<bool> {
+    let ok = op.outcome == Outcome::Ok;
+    match op.action {
+        Action::Lock(LockOp::Acquire { got, .. }) => Some(ok && got.is_some()),
+        Action::Lock(
+            LockOp::Wait { .. }
+            | LockOp::Extend { .. }
+            | LockOp::Release { .. }
+            | LockOp::Abort { .. },
+        ) => None,
+        _ => Some(ok),
     }
 }
 

@@ -17,7 +17,7 @@ use hdrhistogram::Histogram;
 use crate::model::event::{LoadInfo, Phase};
 use crate::model::histogram::{histogram, record};
 use crate::model::op::{Cause, Op, Outcome, Purpose};
-use crate::model::{Nanos, Rate};
+use crate::model::{LockRules, Nanos, Rate, SessionEnd};
 
 use super::load_tally::{LoadTally, felt};
 use super::record::Record;
@@ -66,9 +66,9 @@ pub(super) struct Redirected {
 }
 
 impl Tally {
-    /// `timeouts` are how long the clients of each load wait for an answer. In `starved` times the
-    /// machine was too busy.
-    pub fn new(spans: Spans, timeouts: &[Duration], starved: Vec<Span>) -> Tally {
+    /// Of each load: how long its clients wait for an answer, and the rules of the locks that it
+    /// takes. In `starved` times the machine was too busy.
+    pub fn new(spans: Spans, loads: &[(Duration, Option<LockRules>)], starved: Vec<Span>) -> Tally {
         Tally {
             before: SpanTally::new(spans.before, &spans),
             during: spans.during.map(|span| SpanTally::new(span, &spans)),
@@ -84,7 +84,7 @@ impl Tally {
             starved,
             under_replicated: 0,
             redirects: Redirected::default(),
-            loads: timeouts.iter().map(|timeout| LoadTally::new(*timeout)).collect(),
+            loads: loads.iter().map(|(timeout, locks)| LoadTally::new(*timeout, *locks)).collect(),
         }
     }
 
@@ -99,21 +99,25 @@ impl Tally {
             record(&mut self.late, op.sent.since(op.intended).as_nanos() as u64);
         }
         self.changes += u64::from(op.outcome == Outcome::Ok && op.action.changed());
-        if let Some(load) = self.loads.get_mut(usize::from(op.load)) {
-            load.add(op, &self.spans);
+        let load = self.loads.get_mut(usize::from(op.load));
+        if let Some(end) = load.and_then(|load| load.add(op, &self.spans)) {
+            self.session(op, end);
         }
-        if !op.ends_session() {
-            return;
-        }
-        if op.outcome == Outcome::Fail(Cause::Shed) {
+    }
+
+    /// `op` ended its session.
+    fn session(&mut self, op: &Op, end: SessionEnd) {
+        if end.outcome == Outcome::Fail(Cause::Shed) {
             self.unsent += 1;
             return;
         }
         self.rows += 1;
         self.sent(op, |sent| sent.all += 1);
-        self.felt(op);
-        match op.outcome {
-            Outcome::Ok => self.answered(op),
+        self.felt(op, end.outcome);
+        match end.outcome {
+            Outcome::Ok if end.served => self.answered(op),
+            // Somebody else had the lock until the session gave up: no error, and no answer.
+            Outcome::Ok => {}
             Outcome::Fail(_) => self.failed(op, |tally| &mut tally.fail),
             Outcome::Unknown(cause) => {
                 self.failed(op, |tally| &mut tally.unknown);
@@ -189,12 +193,12 @@ impl Tally {
     }
 
     /// The latency that a user felt.
-    fn felt(&mut self, op: &Op) {
+    fn felt(&mut self, op: &Op, outcome: Outcome) {
         let Some(timeout) = self.loads.get(usize::from(op.load)).map(|load| load.timeout) else {
             return;
         };
         for (since, from) in self.begins(op) {
-            let Some(latency) = felt(op, from, timeout) else { return };
+            let Some(latency) = felt((op, outcome), from, timeout) else { return };
             self.span(op).felt(since, latency);
             self.worst.felt(since, op.began(), latency);
         }
@@ -291,7 +295,7 @@ mod tests {
         let line = Span { from: ms(0), to: ms(10_000) };
         let (before, seen_to_the_end) = (line, true);
         let spans = Spans { line, seen_to_the_end, before, during: None, after: None };
-        (line, Tally::new(spans, &[Duration::from_secs(1)], starved))
+        (line, Tally::new(spans, &[(Duration::from_secs(1), None)], starved))
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::decode::word_enum;
+use crate::model::LockRules;
 
 /// The locks of a load whose workload is `lock`.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +71,12 @@ impl Lock {
     /// On how many of the groups a client asks for a lock. A library asks its servers itself.
     pub fn asked(&self) -> usize {
         if self.kind == LockKind::Library { 1 } else { self.groups }
+    }
+
+    /// How many answers an acquisition needs, where there are so many locks.
+    pub fn rules(&self, keys: u64) -> LockRules {
+        let (servers, quorum) = (self.asked(), self.quorum.min(self.asked()));
+        LockRules { servers, quorum, take: (self.take as u64).clamp(1, keys.max(1)) as usize }
     }
 
     /// Whether it may hand out numbers, of which the account refuses older ones. A library's may.

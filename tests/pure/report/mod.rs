@@ -8,6 +8,7 @@ mod exact;
 mod fixture;
 mod foreign;
 mod judged;
+mod locks_felt;
 mod lost;
 mod page;
 mod read_back;
