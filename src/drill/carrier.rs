@@ -123,13 +123,19 @@ impl Running {
         self.teller.tell(EventKind::Warning { text });
     }
 
+    /// The drill goes on without it, and blames no server for that: the program is redrill's own.
+    fn lost(&self, how: &str) {
+        let what = format!("redrill's own replicator {} {how}", self.name);
+        self.teller.tell(EventKind::OwnLost { what });
+    }
+
     /// Gives the order at each start of the program, and hears what it says.
     async fn serve(self, mut starts: ActorStarts, ready: mpsc::Sender<()>) {
         let mut refusals = Refusals::default();
         while let Some(ActorPipes { stdin, stdout }) = starts.recv().await {
             let pipes = (ChildStdin::from_std(stdin), ChildStdout::from_std(stdout));
             let (Ok(mut stdin), Ok(stdout)) = pipes else {
-                self.warn("its standard input and output cannot be used");
+                self.lost("has a standard input and output that cannot be used");
                 continue;
             };
             let times_ended = self.programs.times_ended(&self.name);
@@ -141,7 +147,10 @@ impl Running {
             tokio::time::sleep(MOMENT).await;
             if self.programs.times_ended(&self.name) == times_ended {
                 let tail = self.programs.log_tail(&self.name);
-                self.warn(&format!("it has ended by itself, and carries nothing any more: {tail}"));
+                let end = self.programs.end_of(&self.name);
+                let end = end.map_or(String::new(), |end| format!(" ({end})"));
+                self.warn(&format!("it has ended, and carries nothing any more: {tail}"));
+                self.lost(&format!("ended{end} although no step had ended it"));
             }
         }
     }
@@ -158,13 +167,13 @@ impl Running {
             Some(Ok(greeting)) if greeting.protocol == VERSION => {
                 *self.heard.lock() = Heard::Greeting;
             }
-            Some(_) => self.warn("its first line is no greeting"),
+            Some(_) => self.lost("began with a line that is no greeting"),
             None => return,
         }
         let mut passes = 0;
         while let Some(line) = next_line(&mut lines).await {
             let Ok(progress) = serde_json::from_slice::<Progress>(&line) else {
-                return self.warn("it said something that is no line of a replicator");
+                return self.lost("printed a line that is none of a replicator");
             };
             if progress.position.is_some() && progress.error.is_none() {
                 // It is wanted once only.

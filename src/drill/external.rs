@@ -129,7 +129,7 @@ impl External {
                     let late: Vec<String> = late.into_iter().map(|pair| self.told(pair)).collect();
                     let seconds = began.elapsed().as_secs();
                     let why = format!("after {seconds} s {}", late.join(", and "));
-                    return Err(Uncarried { why, may_be_late });
+                    return Err(Uncarried { why, may_be_late, unwatched: false });
                 }
             }
         }

@@ -202,6 +202,10 @@ async fn with_history(
     if let Err(missing) = drill.unless_halted(replicators.carried()).await? {
         let text = format!("groups are read before all is carried: {missing}");
         drill.teller.tell(EventKind::Warning { text });
+        if missing.unwatched {
+            let what = "redrill's own watch over the replicators ended".to_owned();
+            drill.teller.tell(EventKind::OwnLost { what });
+        }
         if missing.may_be_late {
             drill.teller.tell(EventKind::NotCarried);
         }

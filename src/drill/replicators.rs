@@ -127,9 +127,8 @@ impl Replicators {
         // What was told before may be older than the last write, and so may the next: its questions
         // may be on their way.
         state.mark_unchanged();
-        let unwatched = || Uncarried::late("nobody watches the replicators any more");
         for _ in 0..2 {
-            state.changed().await.map_err(|_| unwatched())?;
+            state.changed().await.map_err(|_| Uncarried::unwatched())?;
         }
         let is_done = |state: &State| {
             let is_done = |one: &Carried| one.behind == 0 && !one.disagree;
@@ -137,7 +136,7 @@ impl Replicators {
         };
         match tokio::time::timeout(CARRY_PATIENCE, state.wait_for(is_done)).await {
             Ok(Ok(_)) => return Ok(()),
-            Ok(Err(_)) => return Err(unwatched()),
+            Ok(Err(_)) => return Err(Uncarried::unwatched()),
             Err(_) => {}
         }
         let late = |(name, carried): &(NodeName, Option<Carried>)| match carried {

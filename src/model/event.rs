@@ -339,6 +339,11 @@ pub enum EventKind {
     /// Groups that have the same data are compared, although not all was carried in time, and
     /// whoever carries may only be late. A warning says what is missing.
     NotCarried,
+    /// Something of redrill's own that the drill needs has ended, and no step had ended it: what, and
+    /// how, as text for a person. What is missing from then on may be for that alone.
+    OwnLost {
+        what: String,
+    },
     /// What one load did in one window of 100 ms, by the instants at which operations ended.
     Sample(Sample),
     /// The server that waited longest for a processor in the last second, though it was ready

@@ -7,7 +7,7 @@ use crate::model::catalogue::{Better, Busy, Known, known, of_finding};
 use crate::model::event::{Compare, End, Expectation, Phase};
 use crate::model::{Measure, Nanos, Unit, Verdict};
 
-use super::data::{Judged, Load, Report, millis};
+use super::data::{Disagreement, Judged, Load, Report, millis};
 use super::doubt::{Doubt, Doubts};
 use super::record::Record;
 use super::step_record::NOT_THE_SERVERS;
@@ -22,6 +22,8 @@ const TOO_BUSY: &str = "the machine was too busy to tell: run it on an idle mach
                         lower `rate`";
 /// For what was not over when the load ended.
 const OPEN: &str = "let the load go on for longer, with a longer `settle`";
+/// For what may be the effect of a loss of redrill's own.
+const LOST: &str = "redrill had lost a part of its own by then";
 /// For a drill that could not go on.
 const FAILED: &str = "fix that (`logs/` has the logs of the servers), and run it again";
 /// For keys that redrill itself has left on nodes that do not own them.
@@ -47,7 +49,18 @@ pub(super) fn expectations(record: &Record, figures: &Figures) -> Vec<Judged> {
     };
     let lacks_a_step = lacking().next().is_some();
     let excuse = |judged: Judged| if lacks_a_step { excuse(judged, &why) } else { judged };
-    record.info.expect.iter().map(judge).map(excuse).collect()
+    let without =
+        |judged: Judged| if record.own_lost.is_empty() { judged } else { of_a_loss(judged) };
+    record.info.expect.iter().map(judge).map(excuse).map(without).collect()
+}
+
+/// What is broken in a drill that lost something of redrill's own may be the effect of that.
+fn of_a_loss(judged: Judged) -> Judged {
+    if judged.verdict != Verdict::Fail {
+        return judged;
+    }
+    let was = judged.why.unwrap_or_default().replace("does not hold", "cannot be judged");
+    Judged { verdict: Verdict::Unknown, why: Some(format!("{was}; {LOST}")), ..judged }
 }
 
 /// What expectations are compared with.
@@ -203,8 +216,18 @@ pub(super) fn verdict(
     let mut reasons: Vec<(Verdict, String)> = ended.into_iter().collect();
     let zero = record.phase_at(Phase::Steps).map_or(0.0, millis);
     reasons.extend(record.crashes.iter().map(|crash| (Verdict::Fail, crash.text(zero))));
-    reasons.extend(steps(record));
-    reasons.extend(record.disagreements.iter().map(|group| blamed(group.text(), &group.unsure)));
+    reasons.extend(own_lost(record));
+    let mut of_servers = steps(record);
+    let blame = |group: &Disagreement| blamed(group.text(), &group.unsure);
+    of_servers.extend(record.disagreements.iter().map(blame));
+    for (verdict, why) in of_servers {
+        match verdict {
+            Verdict::Fail if !record.own_lost.is_empty() => {
+                reasons.push((Verdict::Unknown, format!("{why}; {LOST}")));
+            }
+            verdict => reasons.push((verdict, why)),
+        }
+    }
     // For a drill that broke off, that has been said already.
     if record.completed() {
         let not_held = expectations.iter().filter_map(|e| Some((e.verdict, e.why.clone()?)));
@@ -236,6 +259,12 @@ pub(super) fn verdict(
 /// Groups that were compared before all was carried may differ for that alone. That is the fault
 /// of whoever carries, unless the machine gave nobody the time for it.
 pub(super) fn excuse_late(record: &Record, findings: &mut [Finding]) {
+    if !record.own_lost.is_empty() {
+        for finding in findings.iter_mut().filter(|one| one.verdict == Verdict::Fail) {
+            finding.verdict = Verdict::Unknown;
+            finding.text += &format!("; {LOST}");
+        }
+    }
     let Some(why) = &record.carried_late else { return };
     let is_late = |finding: &&mut Finding| {
         let excused = of_finding(&finding.kind).is_some_and(|known| is_excused(record, known));
@@ -249,6 +278,16 @@ pub(super) fn excuse_late(record: &Record, findings: &mut [Finding]) {
 
 fn is_excused(record: &Record, known: &Known) -> bool {
     record.carried_late.is_some() && known.busy() == Busy::Carried
+}
+
+/// What redrill itself lost, each with its instant.
+fn own_lost(record: &Record) -> Vec<(Verdict, String)> {
+    let zero = record.phase_at(Phase::Steps).unwrap_or_default();
+    let reason = |(at, what): &(Nanos, String)| {
+        let seconds = at.since(zero).as_secs_f64();
+        (Verdict::Unknown, format!("{what}, {seconds:.1} s into the load; {NOT_THE_SERVERS}"))
+    };
+    record.own_lost.iter().map(reason).collect()
 }
 
 /// Why a checker's finding does not count for the verdict; `None` if it does, or if nothing is

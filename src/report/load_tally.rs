@@ -32,6 +32,8 @@ pub(super) struct LoadTally {
     /// Of sessions that end with a read, and of the others: few writes would hide among many reads.
     recoveries: [Recovery; 2],
     ends: SessionEnds,
+    /// Sessions whose users got what they asked for.
+    pub served: u64,
 }
 
 impl LoadTally {
@@ -39,7 +41,17 @@ impl LoadTally {
     pub fn new(timeout: Duration, locks: Option<LockRules>) -> LoadTally {
         let (sessions, instances, reads, operations, schedule, recoveries) = Default::default();
         let ends = SessionEnds::new(locks);
-        LoadTally { sessions, instances, reads, operations, schedule, timeout, recoveries, ends }
+        LoadTally {
+            sessions,
+            instances,
+            reads,
+            operations,
+            schedule,
+            timeout,
+            recoveries,
+            ends,
+            served: 0,
+        }
     }
 
     pub fn instance(&mut self, instance: u16) -> &mut Sent {
@@ -59,6 +71,7 @@ impl LoadTally {
         }
         let end = self.ends.on_op(op)?;
         self.schedule.add(op);
+        self.served += u64::from(end.served);
         if !is_shed_late(op) {
             let writes = op.action.access_of_session() == Access::Write;
             self.recoveries[usize::from(writes)].add(op.began(), end, spans.line);

@@ -10,6 +10,7 @@
 
 mod acquisitions;
 mod adapters;
+mod basis;
 mod caches;
 mod carried;
 mod checked;
@@ -174,6 +175,8 @@ struct History {
     instances: Option<Instances>,
     regions: Option<Regions>,
     takeovers: Option<Takeovers>,
+    /// Its file breaks off.
+    cut: bool,
     warnings: Vec<String>,
 }
 
@@ -218,7 +221,7 @@ impl History {
         })?;
         let whole = !cut && record.phase_at(Phase::Stop).is_some();
         let checked = checked::checked(&packed, record, (spans.line.from, whole), failures)?;
-        let mut made = History { checked, ..History::default() };
+        let mut made = History { checked, cut, ..History::default() };
         if cut {
             made.warnings.push(format!("{} breaks off: its end is missing", file::HISTORY));
         }
@@ -288,9 +291,10 @@ fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: H
     let expectations = judge::expectations(&record, &figures);
     let (mut verdict, mut why) =
         judge::verdict(&record, &expectations, (&history.checked.findings, &loads));
-    if verdict == Verdict::Pass && history.tally.as_ref().is_some_and(|tally| tally.rows == 0) {
-        verdict = Verdict::Unknown;
-        why.push("no operation was sent: look at the rates of the loads".to_owned());
+    let lacking = basis::lacking(&record, history.tally.as_ref(), history.cut);
+    if !lacking.is_empty() {
+        verdict = Verdict::worst([verdict, Verdict::Unknown]);
+        why.extend(lacking);
     }
     let spans = Spans::of(&record);
     let (outages, outages_left_out) = record.outages.list(

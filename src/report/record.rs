@@ -69,6 +69,8 @@ pub(super) struct Record {
     /// doing and not that of whoever carries.
     pub not_carried: Option<Nanos>,
     pub carried_late: Option<String>,
+    /// What of redrill's own ended although no step had ended it.
+    pub own_lost: Vec<(Nanos, String)>,
     pub end: Option<End>,
     /// The last event's instant.
     pub last: Nanos,
@@ -281,6 +283,7 @@ impl Record {
                 self.carried.hear(pair, discarded, if loaded { behind } else { nothing });
             }
             EventKind::NotCarried => self.not_carried = Some(at),
+            EventKind::OwnLost { what } => self.own_lost.push((at, what)),
             EventKind::Own { cpu_percent, memory_bytes } => {
                 self.own.told += 1;
                 self.own.cpu_sum += cpu_percent;

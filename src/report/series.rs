@@ -47,6 +47,11 @@ impl SeriesBuilder {
         self.met.reconnects = self.met.reconnects.map(|so_far| so_far + sample.reconnects);
     }
 
+    /// How many sessions had ended by the last sample.
+    pub fn ended(&self) -> u64 {
+        self.series.ops.iter().sum()
+    }
+
     /// With what checkers counted in each window, by measure.
     pub fn done(self, mut counted: BTreeMap<&'static str, Vec<u64>>) -> Series {
         let at_ms = self.begins.into_iter().map(millis).collect();

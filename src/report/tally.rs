@@ -56,6 +56,8 @@ pub(super) struct Tally {
     pub redirects: Redirected,
     /// A summary by load.
     pub loads: Vec<LoadTally>,
+    /// Operations of loads that the drill did not have.
+    pub foreign: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -84,6 +86,7 @@ impl Tally {
             starved,
             under_replicated: 0,
             redirects: Redirected::default(),
+            foreign: 0,
             loads: loads.iter().map(|(timeout, locks)| LoadTally::new(*timeout, *locks)).collect(),
         }
     }
@@ -99,8 +102,11 @@ impl Tally {
             record(&mut self.late, op.sent.since(op.intended).as_nanos() as u64);
         }
         self.changes += u64::from(op.outcome == Outcome::Ok && op.action.changed());
-        let load = self.loads.get_mut(usize::from(op.load));
-        if let Some(end) = load.and_then(|load| load.add(op, &self.spans)) {
+        let Some(load) = self.loads.get_mut(usize::from(op.load)) else {
+            self.foreign += 1;
+            return;
+        };
+        if let Some(end) = load.add(op, &self.spans) {
             self.session(op, end);
         }
     }

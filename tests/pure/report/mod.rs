@@ -1,6 +1,7 @@
 //! Reports from run folders, which [`fixture`] makes without servers.
 
 mod analyzed;
+mod basis;
 mod commands;
 mod crashed;
 mod earlier;
