@@ -100,7 +100,7 @@ test-all: fmt-check lint
 alone:
     REDRILL_TESTS=all cargo test --locked --profile drill --no-fail-fast --test live -- --ignored --test-threads=1 drill::crowd drill::steady::it_degrades
 
-# How many verdicts are wrong, of so many drills of known outcome in each of four classes
+# How many verdicts are wrong, of so many drills of known outcome in each of six classes
 verdicts COUNT="50":
     REDRILL_DRILLS={{COUNT}} cargo test --locked --test live -- --ignored drill::verdicts
 

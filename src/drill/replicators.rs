@@ -1,6 +1,7 @@
 //! The replicators of groups to which writes are carried from others: started before any key is
 //! filled, watched, and waited for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{join_all, try_join_all};
@@ -12,6 +13,7 @@ use super::carrier;
 use super::context::{DrillContext, Halt};
 use super::external::External;
 use super::uncarried::Uncarried;
+use crate::backend::programs::Programs;
 use crate::cluster::view::shards_now;
 use crate::cluster::{DeployedGroup, Deployment};
 use crate::model::NodeName;
@@ -40,6 +42,7 @@ pub struct Replicators {
     _watching: Option<Watching>,
     /// How far each pair is; none before all have told once.
     state: Option<watch::Receiver<State>>,
+    programs: Option<Arc<Programs>>,
 }
 
 /// Dropping it ends the questions.
@@ -98,6 +101,7 @@ impl Replicators {
             _carriers: carriers,
             _watching: Some(watching),
             state: Some(state),
+            programs: Some(drill.backend.programs().clone()),
         })
     }
 
@@ -130,15 +134,17 @@ impl Replicators {
         for _ in 0..2 {
             state.changed().await.map_err(|_| Uncarried::unwatched())?;
         }
-        let is_done = |state: &State| {
-            let is_done = |one: &Carried| one.behind == 0 && !one.disagree;
-            state.iter().all(|(_, carried)| carried.as_ref().is_some_and(is_done))
+        let is_over = |state: &State| match state.iter().find(|pair| !is_done(pair)) {
+            None => true,
+            // What has ended brings nothing any more.
+            Some(_) => state.iter().any(|pair| !is_done(pair) && !self.runs(&pair.0)),
         };
-        match tokio::time::timeout(CARRY_PATIENCE, state.wait_for(is_done)).await {
-            Ok(Ok(_)) => return Ok(()),
+        let waited = match tokio::time::timeout(CARRY_PATIENCE, state.wait_for(is_over)).await {
+            Ok(Ok(state)) if state.iter().all(is_done) => return Ok(()),
+            Ok(Ok(_)) => "a replicator does not run:".to_owned(),
             Ok(Err(_)) => return Err(Uncarried::unwatched()),
-            Err(_) => {}
-        }
+            Err(_) => format!("after {} s", CARRY_PATIENCE.as_secs()),
+        };
         let late = |(name, carried): &(NodeName, Option<Carried>)| match carried {
             Some(Carried { behind: 0, disagree: false, .. }) => None,
             Some(Carried { behind: 0, .. }) => {
@@ -149,7 +155,12 @@ impl Replicators {
         };
         let late: Vec<String> = state.borrow().iter().filter_map(late).collect();
         let late = late.join(", and ");
-        Err(Uncarried::late(format!("after {} s {late}", CARRY_PATIENCE.as_secs())))
+        Err(Uncarried::late(format!("{waited} {late}")))
+    }
+
+    /// Whether the program of one of redrill's own runs.
+    fn runs(&self, name: &NodeName) -> bool {
+        self.programs.as_ref().is_some_and(|programs| programs.runs(name))
     }
 
     /// Ends them.
@@ -158,6 +169,10 @@ impl Replicators {
             external.stop().await;
         }
     }
+}
+
+fn is_done((_, carried): &(NodeName, Option<Carried>)) -> bool {
+    carried.as_ref().is_some_and(|one| one.behind == 0 && !one.disagree)
 }
 
 impl Pair {

@@ -11,6 +11,7 @@ mod cycles;
 mod takers;
 
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 use crate::model::measure::count;
 use crate::model::{Nanos, Verdict};
@@ -26,6 +27,10 @@ use takers::{Taker, Takers};
 /// Looks for deadlocks of loads that take several locks.
 pub struct Deadlocks;
 
+/// Sessions begin nothing more once their load has ended, so one that closed so long before it cut
+/// them off is neither missed nor unresolved.
+const NEW: Duration = Duration::from_secs(1);
+
 /// What was found in all sets of keys.
 #[derive(Default)]
 struct Found {
@@ -34,6 +39,8 @@ struct Found {
     /// It did not report, though all clients of the cycle knew that they wait.
     missed: u64,
     resolved: u64,
+    /// The load's end cut them off so soon that they may have been over at once.
+    new: u64,
     /// Reports of a load that no cycle bears out.
     false_alarms: u64,
     /// Waits of sessions that had a lock already.
@@ -116,7 +123,9 @@ impl Found {
         let nanos = |until: Nanos| until.since(one.closed).as_nanos() as u64;
         self.deadlocks += 1;
         self.reported += u64::from(one.found.is_some());
-        self.missed += u64::from(one.found.is_none() && one.known < one.over);
+        let is_new = !one.resolved && one.over.since(one.closed) < NEW;
+        self.new += u64::from(is_new);
+        self.missed += u64::from(one.found.is_none() && one.known < one.over && !is_new);
         self.resolved += u64::from(one.resolved);
         self.detect.extend(one.found.map(nanos));
         self.lasted.push(nanos(one.over));
@@ -148,7 +157,7 @@ impl Found {
             ("lock.deadlocks.found", self.reported),
             ("lock.deadlocks.missed", self.missed),
             ("lock.deadlocks.resolved", self.resolved),
-            ("lock.deadlocks.unresolved", self.deadlocks - self.resolved),
+            ("lock.deadlocks.unresolved", self.deadlocks - self.resolved - self.new),
             ("lock.deadlocks.false", self.false_alarms),
             ("lock.deadlocks.chances", self.chances),
         ] {

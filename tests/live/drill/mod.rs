@@ -15,6 +15,7 @@ mod compared;
 mod converges;
 mod counters;
 mod crowd;
+mod dead;
 mod dual_writes;
 mod external;
 pub mod failover;

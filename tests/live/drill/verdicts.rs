@@ -1,8 +1,10 @@
 //! Drills of known outcome, and how many of redrill's verdicts on them are wrong: none may be.
 //!
-//! There are four classes. Right servers must not fail a drill, and wrong servers and dead clients
-//! must not pass one. On a machine that is starved, right servers must not fail either. `unknown`
-//! is no wrong verdict, but on an idle machine it needs a reason: that it was busy after all.
+//! There are six classes. Right servers must not fail a drill, and wrong servers, dead clients and
+//! lock libraries that get no locks must not pass one. On a machine that is starved, right servers
+//! must not fail either. A drill that lost a replicator of redrill's own, to somebody who killed it
+//! from outside, neither fails nor passes. `unknown` is no wrong verdict, but on an idle machine it
+//! needs a reason: that it was busy after all.
 //!
 //! `REDRILL_DRILLS` is how many drills of each class are played, and `REDRILL_VERDICTS` the file
 //! that gets the table; what is left of the wrong ones lies beside it.
@@ -19,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::{heavy_turn, script};
 use crate::drill::broken;
+use crate::drill::dead;
 use crate::drill::place::Place;
 use crate::drill::wrong::{self, Outcome};
 
@@ -27,6 +30,8 @@ enum Class {
     Healthy,
     Broken,
     Dead,
+    DeadLibrary,
+    DeadHelper,
     Starved,
 }
 
@@ -48,7 +53,8 @@ impl Row {
                 !excused && !self.outcome.is_of_a_busy_machine()
             }
             (Class::Healthy | Class::Starved, verdict) => verdict == "fail",
-            (Class::Broken | Class::Dead, verdict) => verdict == "pass",
+            (Class::Broken | Class::Dead | Class::DeadLibrary, verdict) => verdict == "pass",
+            (Class::DeadHelper, verdict) => verdict != "unknown",
         }
     }
 
@@ -143,6 +149,8 @@ fn play(class: Class, number: usize) -> Row {
             (what, drill.play(&place, seed, Some(drill.wrong)))
         }
         Class::Dead => dies(&place, number, seed),
+        Class::DeadLibrary => dead::library(&place, number, seed),
+        Class::DeadHelper => dead::helper(&place, number, seed),
         Class::Starved => {
             // Nobody else's test is to be starved.
             let _turns = [(); 3].map(|()| heavy_turn());
@@ -215,6 +223,18 @@ fn no_drill_on_wrong_servers_passes() {
 #[ignore = "`just test-all`"]
 fn no_drill_of_a_dead_client_passes() {
     play_all(Class::Dead);
+}
+
+#[test]
+#[ignore = "`just test-all`"]
+fn no_drill_of_a_lock_library_without_locks_passes() {
+    play_all(Class::DeadLibrary);
+}
+
+#[test]
+#[ignore = "`just test-all`"]
+fn no_drill_that_lost_its_replicator_blames_the_servers() {
+    play_all(Class::DeadHelper);
 }
 
 #[test]

@@ -93,6 +93,11 @@ pub fn play(place: &Place, scenario: &str, args: &[&str], wrong: Option<Wrong>) 
         Some(wrong) => on_wrong_servers(place, command, wrong),
         None => run(&mut command),
     };
+    outcome(place, scenario, &ran)
+}
+
+/// What came of the drill that has been played in `place`.
+pub fn outcome(place: &Place, scenario: &str, ran: &Ran) -> Outcome {
     place.assert_nothing_left();
     let verdict = match ran.code {
         Some(0) => "pass",
