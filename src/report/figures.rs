@@ -117,8 +117,25 @@ fn word(r: &Report, name: &str) -> Option<Option<String>> {
         "longest silence" => longest_silence(r),
         "agreed on" => Some(r.agreed_on().to_owned()),
         "moved so far" => moved_so_far(r),
+        "luck" => luck(r),
         "method" => r.method(),
         _ => return None,
+    })
+}
+
+/// Whether others wanted the locks that servers lacked. If nobody did, it is luck that no two clients
+/// held one.
+fn luck(r: &Report) -> Option<String> {
+    let lacked = r.value("lock.lacked").filter(|lacked| *lacked > 0.0)?;
+    let wanted = r.value("lock.lacked.wanted")?;
+    let nobody = wanted == 0.0 && r.value("lock.overlaps") == Some(0.0);
+    Some(match nobody {
+        true => "that none was held twice is luck: nobody else wanted them".to_owned(),
+        false => format!(
+            "{} of {} wanted by others meanwhile",
+            count(wanted as u64),
+            count(lacked as u64)
+        ),
     })
 }
 

@@ -11,6 +11,7 @@
 
 mod fencing;
 mod figures;
+mod lacked;
 mod leases;
 mod overlap;
 mod session;
@@ -77,6 +78,8 @@ impl Found<'_> {
         let tally = self.of.entry(at.0).or_default();
         tally.waits.add(&lock, &held, context.is_by_library(at.0));
         if let Some(ttl) = context.lease(at.0) {
+            tally.lacked.is_untold |= context.is_by_library(at.0);
+            tally.lacked.add(&lock, &held, ttl, context);
             if holders == 1 {
                 tally.leases.follow(&held, ttl);
             }

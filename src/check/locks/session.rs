@@ -47,6 +47,10 @@ pub(super) struct Wish {
     due: Nanos,
     /// When giving it back was sent, and answered.
     given_back: Option<(Nanos, Nanos)>,
+    /// When the last release was sent of which a server answered that it had the lock, and that it
+    /// did not have it.
+    had: Option<Nanos>,
+    had_not: Option<Nanos>,
 }
 
 /// The time in which a session had the lock.
@@ -78,6 +82,8 @@ pub(super) struct Held {
     pub updates: u64,
     /// When the update was sent that the account refused.
     pub refused: Option<Nanos>,
+    /// When the release was sent of which each server answered that it no longer had the lock.
+    pub not_held: Option<Nanos>,
 }
 
 impl Held {
@@ -100,6 +106,11 @@ impl Lock {
     pub(super) fn in_vain(&self) -> impl Iterator<Item = (Nanos, Nanos)> {
         let vain = self.wishes.values().filter(|wish| !wish.has_it());
         vain.filter_map(|wish| Some((wish.wished?, wish.tried)))
+    }
+
+    /// When each session began to wish for it, and when its last try was over.
+    pub(super) fn tries(&self) -> impl Iterator<Item = (Nanos, Nanos)> {
+        self.wishes.values().filter_map(|wish| Some((wish.wished?, wish.tried)))
     }
 
     pub(super) fn wishes(&self) -> impl Iterator<Item = &Wish> {
@@ -129,6 +140,9 @@ impl Wish {
             leased: self.leased,
             updates: self.updates,
             refused: self.refused,
+            not_held: self
+                .had_not
+                .filter(|at| *at >= used && self.had.is_none_or(|had| had < used)),
         })
     }
 
@@ -201,7 +215,11 @@ impl Wish {
                     (self.written, self.balance) = (Some((op.sent, op.done)), balance);
                 }
             }
-            LockOp::Release { .. } | LockOp::Abort { .. } => {
+            LockOp::Release { held, .. } | LockOp::Abort { held, .. } => {
+                if ok {
+                    let last = if held { &mut self.had } else { &mut self.had_not };
+                    *last = (*last).max(Some(op.sent));
+                }
                 self.is_aborted |= matches!(action, LockOp::Abort { .. });
                 let known = self.given_back.unwrap_or((op.sent, op.done));
                 self.given_back = Some((known.0.max(op.sent), known.1.max(op.done)));

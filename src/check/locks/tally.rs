@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::figures::{LockFigures, LocksOfStep, LocksWrong};
+use super::lacked::Lacked;
 use super::leases::Leases;
 use super::waits::Waits;
 use crate::check::checker::{Checked, Context};
@@ -13,6 +14,7 @@ use crate::model::catalogue::known;
 pub(super) struct Tally {
     pub waits: Waits,
     pub leases: Leases,
+    pub lacked: Lacked,
     pub wrong: LocksWrong,
     pub updates: u64,
     /// Accounts that could not be read at the end.
@@ -66,12 +68,15 @@ impl Tally {
         }
         self.waits.told(told);
         self.leases.told(told);
+        self.lacked.told(told);
     }
 
     pub(super) fn join(&mut self, other: Tally) {
-        let Tally { waits, leases, wrong, updates, unread, unfenced, changed, by_step: _ } = other;
+        let Tally { waits, leases, lacked, wrong, updates, unread, unfenced, changed, by_step: _ } =
+            other;
         self.waits.join(waits);
         self.leases.join(leases);
+        self.lacked.join(lacked);
         self.wrong.add(wrong);
         self.updates += updates;
         self.unread += unread;

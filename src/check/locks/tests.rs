@@ -166,6 +166,7 @@ fn held(token: u64, shared: bool, [got, used, given_back]: [u64; 3]) -> Held {
         leased: None,
         updates: 0,
         refused: None,
+        not_held: None,
     }
 }
 
@@ -442,4 +443,28 @@ proptest! {
             }
         }
     }
+}
+
+/// The server answers to the release, sent within the lease, that it does not have the lock.
+#[test]
+fn locks_that_a_server_lacked_are_counted_and_whether_somebody_wanted_them() {
+    let context = Context {
+        locks: vec![Some(LocksInfo { holders: 1, ttl_ms: 1e-3, ..LocksInfo::default() })],
+        ..Context::default()
+    };
+    let told = |ops: &[Op]| {
+        let measures = Locks.check(&ops, &context).unwrap().measures;
+        [measures["lock.lacked"], measures["lock.lacked.wanted"]]
+    };
+    let lacked = |at: [u64; 4]| {
+        let mut ops = session(1, at);
+        ops[3] = op(1, LockOp::Release { token: 1, held: false }, (at[3], at[3] + 1));
+        ops
+    };
+    assert_eq!(told(&session(1, [0, 5, 20, 30])), [0.0, 0.0]);
+    assert_eq!(told(&lacked([0, 5, 20, 30])), [1.0, 0.0], "nobody wanted it");
+    assert_eq!(told(&lacked([0, 5, 20, 2_000])), [0.0, 0.0], "its lease was over");
+    let taken = |at| op(2, LockOp::Acquire { token: 2, shared: false, got: None }, at);
+    assert_eq!(told(&[&lacked([0, 5, 20, 30])[..], &[taken((10, 11))]].concat()), [1.0, 1.0]);
+    assert_eq!(told(&[&lacked([0, 5, 20, 30])[..], &[taken((40, 41))]].concat()), [1.0, 0.0]);
 }

@@ -303,6 +303,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
                 "of {lock.acquired} acquisitions", "{lock.overlaps.possible?} more possibly",
                 "{lock.updates.lost} updates lost", "{lock.fencing.caught?} caught by fencing",
                 "{lock.fencing.missed?} not caught by fencing",
+                "{lock.lacked?} were gone from their servers while held", "{luck}",
             ]);
         "lock.overlaps.possible" Count Lower
             "acquisitions of a lock that another client gave back afterwards, and perhaps used";
@@ -310,6 +311,10 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "lock.updates" Count Neither "acknowledged updates of the accounts that locks guard";
         "lock.updates.lost" Count Lower "acknowledged updates that accounts lack at the end"
             .side_by_side().finding("lost_updates");
+        "lock.lacked" Count Lower
+            "locks that their servers no longer had when holders released them within their leases"
+            .side_by_side();
+        "lock.lacked.wanted" Count Lower "those of them that another client wanted meanwhile";
         "lock.reads.changed" Count Lower
             "readers that saw the account of their lock change while they had it";
     }
