@@ -102,6 +102,11 @@ fn find_any(kind: FileKind, name: &str, folder: Option<&Path>) -> Result<Source,
     if let (false, Some(ready)) = (is_path, library::find(kind, name)) {
         return Ok(ready.source());
     }
+    if name.contains("://") {
+        let message = format!("`{name}` is an address, and redrill drills servers that it starts");
+        let advice = "give the topology to start: a path, or a name of `redrill list`";
+        return Err(Diagnostic::nowhere(message, advice));
+    }
     let path = folder.map_or_else(|| PathBuf::from(name), |folder| folder.join(name));
     match read(&path) {
         Ok(Ok(source)) => Ok(source),

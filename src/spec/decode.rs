@@ -12,6 +12,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::nearest;
+use super::set;
 use super::source::Span;
 use super::tree::{Entry, Node, Value};
 
@@ -21,6 +22,11 @@ pub trait Decode: Sized {
     fn decode(node: &Node, errors: &mut Diagnostics) -> Option<Self>;
 
     fn schema(generator: &mut SchemaGenerator) -> Schema;
+
+    /// What to write where `node` stands for a list of these values.
+    fn as_list(node: &Node) -> Option<String> {
+        one_as_list(node)
+    }
 
     /// The name under which the schema is shared; `None` writes it out in place.
     fn schema_name() -> Option<&'static str> {
@@ -34,6 +40,30 @@ pub trait Scalar: Sized {
     fn read(text: &str) -> Result<Self, Misread>;
 
     fn schema() -> Schema;
+
+    /// What to write where `node` stands for a list of these values.
+    fn as_list(node: &Node) -> Option<String> {
+        one_as_list(node)
+    }
+
+    /// What to write where `node`, a list or a map, stands for one of these values.
+    fn as_one(node: &Node) -> Option<String> {
+        let what = match &node.value {
+            Value::Scalar(_) => return None,
+            Value::List(_) => "without `[`, `]` and dashes",
+            Value::Map(_) => "without keys of its own",
+        };
+        Some(format!("write one value, {what}"))
+    }
+}
+
+/// A list with the one value `node` in it, as it is written.
+fn one_as_list(node: &Node) -> Option<String> {
+    match &node.value {
+        Value::Scalar(scalar) if !node.is_null() => Some(format!("write `[{}]`", scalar.text)),
+        Value::Map(_) => Some("write each item behind a dash, on a line of its own".to_owned()),
+        _ => None,
+    }
 }
 
 /// Why a scalar could not be read.
@@ -53,7 +83,7 @@ impl Misread {
 impl<T: Scalar> Decode for T {
     fn decode(node: &Node, errors: &mut Diagnostics) -> Option<T> {
         let Value::Scalar(scalar) = &node.value else {
-            errors.push(expected("a single value", node));
+            errors.push(expected("a single value", node).advise_if(T::as_one(node)));
             return None;
         };
         if node.is_null() {
@@ -66,6 +96,10 @@ impl<T: Scalar> Decode for T {
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
         T::schema()
+    }
+
+    fn as_list(node: &Node) -> Option<String> {
+        T::as_list(node)
     }
 }
 
@@ -157,7 +191,7 @@ impl<T: Decode> Decode for At<T> {
 impl<T: Decode> Decode for Vec<At<T>> {
     fn decode(node: &Node, errors: &mut Diagnostics) -> Option<Vec<At<T>>> {
         let Value::List(items) = &node.value else {
-            errors.push(expected("a list", node));
+            errors.push(expected("a list", node).advise_if(T::as_list(node)));
             return None;
         };
         Some(items.iter().filter_map(|item| At::decode(item, errors)).collect())
@@ -181,7 +215,14 @@ impl<T> Default for Named<T> {
 impl<T: Decode> Decode for Named<T> {
     fn decode(node: &Node, errors: &mut Diagnostics) -> Option<Named<T>> {
         let Value::Map(entries) = &node.value else {
-            errors.push(expected("a map of names and what they stand for", node));
+            let advice = match &node.value {
+                Value::List(_) => {
+                    Some("write each with its name as the key, `NAME: …`, without a dash")
+                }
+                _ => None,
+            };
+            let diagnostic = expected("a map of names and what they stand for", node);
+            errors.push(diagnostic.advise_if(advice.map(str::to_owned)));
             return None;
         };
         let named = |entry: &Entry| {
@@ -207,15 +248,27 @@ pub fn entries<'n>(
     errors: &mut Diagnostics,
 ) -> Option<&'n [Entry]> {
     let Value::Map(entries) = &node.value else {
-        let advice = format!("write a map of keys and values; known keys: {}", known.join(", "));
+        let first = known.first().unwrap_or(&"KEY");
+        let advice =
+            format!("write a map, like `{{ {first}: … }}`; known keys: {}", known.join(", "));
         errors.push(expected(what, node).advise(advice));
         return None;
     };
     // A merge key has been reported already.
     for entry in entries.iter().filter(|e| e.key != "<<" && !known.contains(&&*e.key)) {
         let message = format!("{what} has no key `{}`", entry.key);
-        let advice = nearest::advice("keys", &entry.key, known);
-        errors.add(&entry.key_span, message, advice);
+        let diagnostic = Diagnostic::new(&entry.key_span, message);
+        let meant = nearest::meant(&entry.key, known).map(str::to_owned);
+        let advice = match set::path_before(&entry.key_span) {
+            Some(path) => {
+                let known: Vec<String> = known.iter().map(|key| format!("{path}{key}")).collect();
+                let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                let meant = meant.as_ref().map(|key| format!("did you mean `{path}{key}`? "));
+                format!("{}known keys: {}", meant.unwrap_or_default(), known.join(", "))
+            }
+            None => nearest::advice("keys", &entry.key, known),
+        };
+        errors.push(Diagnostic { meant, ..diagnostic.advise(advice) });
     }
     Some(entries)
 }
@@ -223,9 +276,20 @@ pub fn entries<'n>(
 /// The value of `key` among `entries`.
 pub fn field<T: Decode>(entries: &[Entry], key: &str, errors: &mut Diagnostics) -> Field<T> {
     match entries.iter().find(|entry| entry.key == key) {
+        // One mistake, one message: what was meant is not missing as well.
+        None if errors.mean(entries.iter().map(|entry| entry.key_span.clone()), key) => Field::Bad,
         None => Field::Missing,
         Some(entry) => At::decode(&entry.value, errors).map_or(Field::Bad, Field::Given),
     }
+}
+
+/// Adds the range of a value that could not be read to the advice about it.
+pub fn advise_range<T: Display>((least, most): (T, T), errors: &mut Diagnostics) {
+    errors.advise_last(|advice| match advice {
+        Some(advice) if advice.ends_with("is the most") => format!("{most} is the most"),
+        Some(advice) => format!("{advice} (from {least} to {most})"),
+        None => format!("write a value from {least} to {most}"),
+    });
 }
 
 /// A key of an object, for its schema.
@@ -344,7 +408,14 @@ macro_rules! keys {
             ) -> $name {
                 let read = $name {
                     span: node.span.clone(),
-                    $( $field: $crate::spec::decode::field(entries, $key, errors), )*
+                    $( $field: {
+                        let before = errors.len();
+                        let field = $crate::spec::decode::field(entries, $key, errors);
+                        $( if before + 1 == errors.len() {
+                            $crate::spec::decode::advise_range(($least, $most), errors);
+                        } )?
+                        field
+                    }, )*
                 };
                 $( if stringify!($need) == "required" && read.$field.is_missing() {
                     let message = format!("{what} needs the key `{}`", $key);

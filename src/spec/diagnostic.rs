@@ -23,17 +23,28 @@ pub struct Diagnostic {
     pub span: Option<Span>,
     /// What to write instead.
     pub advice: Option<String>,
+    /// The key that an unknown one probably means: it is not missing as well.
+    pub meant: Option<String>,
 }
 
 impl Diagnostic {
     pub fn new(span: &Span, message: impl Into<String>) -> Diagnostic {
-        Diagnostic { message: printable(&message.into()), span: Some(span.clone()), advice: None }
+        Diagnostic {
+            message: printable(&message.into()),
+            span: Some(span.clone()),
+            advice: None,
+            meant: None,
+        }
     }
 
     /// A diagnostic without a place.
     pub fn nowhere(message: impl Into<String>, advice: impl Into<String>) -> Diagnostic {
-        let diagnostic =
-            Diagnostic { message: printable(&message.into()), span: None, advice: None };
+        let diagnostic = Diagnostic {
+            message: printable(&message.into()),
+            span: None,
+            advice: None,
+            meant: None,
+        };
         diagnostic.advise(advice)
     }
 
@@ -108,6 +119,22 @@ impl Diagnostics {
         let Some((message, advice)) = wrong else { return Some(()) };
         self.add(span, message, advice);
         None
+    }
+
+    /// Whether one of these places was reported to mean the key `name`.
+    pub fn mean(&self, mut places: impl Iterator<Item = Span>, name: &str) -> bool {
+        let of = |span: &Span| {
+            let here = |known: &&Diagnostic| known.span.as_ref() == Some(span);
+            self.0.iter().filter(here).any(|known| known.meant.as_deref() == Some(name))
+        };
+        places.any(|span| of(&span))
+    }
+
+    /// Replaces the advice of what was reported last.
+    pub fn advise_last(&mut self, advice: impl FnOnce(Option<&str>) -> String) {
+        if let Some(last) = self.0.last_mut() {
+            last.advice = Some(printable(&advice(last.advice.as_deref())));
+        }
     }
 
     pub fn len(&self) -> usize {

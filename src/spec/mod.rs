@@ -30,6 +30,7 @@ pub mod set;
 pub mod source;
 pub mod step;
 pub mod sync;
+mod synonyms;
 pub mod topology;
 pub mod trace;
 pub mod tree;
@@ -178,7 +179,8 @@ fn scenario_of(
 ) -> Option<Scenario> {
     let known = [ScenarioFile::KEYS, TOPOLOGY_KEYS].concat();
     let mut settings = settings(options, errors);
-    settings.retain(|setting| setting.is_known(&known, errors));
+    let paths = paths(source, options);
+    settings.retain(|setting| setting.is_known(&known, &paths, errors));
     let (of_topology, own): (Vec<Setting>, Vec<Setting>) =
         settings.into_iter().partition(|setting| TOPOLOGY_KEYS.contains(&setting.root()));
     let mut root = tree::parse(source, errors)?;
@@ -233,6 +235,27 @@ fn scenario_of(
         }
     }
     check(options.profile.as_deref(), errors)
+}
+
+/// The paths that a `--set` of a scenario can change: those that its file has, without profiles,
+/// and all keys of its loads.
+fn paths(source: &Source, options: &Options) -> Vec<String> {
+    if options.set.is_empty() {
+        return Vec::new();
+    }
+    let root = tree::parse(source, &mut Diagnostics::default());
+    let Some(root) = root else { return Vec::new() };
+    let mut paths = set::paths(&root);
+    paths.retain(|path| !path.starts_with("profiles.") && !path.starts_with("expect."));
+    let loads = root.get("loads").map(|loads| &loads.value);
+    let loads = if let Some(Value::Map(loads)) = loads { &loads[..] } else { &[] };
+    for load in loads {
+        let keys = file::scenario::LoadMap::KEYS.iter();
+        let keys = keys.map(|key| format!("loads.{}.{key}", load.key));
+        let new: Vec<String> = keys.filter(|key| !paths.contains(key)).collect();
+        paths.extend(new);
+    }
+    paths
 }
 
 /// The settings of the scenario's `over`, if each value is to be checked. Empty if anything

@@ -9,6 +9,9 @@ mod tests;
 use std::fmt;
 use std::time::Duration;
 
+use super::tree::{Entry, Node, Value};
+use crate::model::Unit;
+use crate::model::catalogue::known;
 use schemars::{Schema, json_schema};
 
 use super::decode::{Misread, Scalar};
@@ -128,7 +131,30 @@ fn signed(text: &str) -> (i8, &str) {
     }
 }
 
+/// Advice for a number whose unit is missing: the same number with the units of the examples.
+fn with_units(text: &str, examples: &[&str]) -> Option<String> {
+    let number = number(text)?;
+    let digit = |c: char| c.is_ascii_digit() || c == '.';
+    let units = examples.iter().filter(|example| example.starts_with(|c: char| c.is_ascii_digit()));
+    let units = units.map(|example| example.trim_start_matches(digit));
+    let units: Vec<&str> = units.filter(|unit| !unit.is_empty() && !unit.contains(digit)).collect();
+    match units[..] {
+        [] => None,
+        ["%"] if number < 1.0 && number > 0.0 => {
+            Some(format!("a share is written in percent: `{}`", Percent::of(number)))
+        }
+        [unit] => Some(format!("its unit is missing: `{text}{unit}`")),
+        [ref first @ .., last] => {
+            let first: Vec<String> = first.iter().map(|unit| format!("`{text}{unit}`")).collect();
+            Some(format!("its unit is missing: {} or `{text}{last}`", first.join(", ")))
+        }
+    }
+}
+
 pub(super) fn misread(text: &str, what: &str, examples: &[&str]) -> Misread {
+    if let Some(advice) = with_units(text, examples) {
+        return Misread::new(format!("`{text}` is not {what}"), advice);
+    }
     let examples = match examples {
         [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
         _ => examples.concat(),
@@ -264,6 +290,34 @@ impl Scalar for String {
         Ok(text.to_owned())
     }
 
+    fn as_list(node: &Node) -> Option<String> {
+        match &node.value {
+            Value::Scalar(text) if text.text.contains(['<', '>', '=']) => {
+                Some(format!("write it behind a dash, on a line of its own: `- {}`", text.text))
+            }
+            Value::Scalar(text) if !text.text.is_empty() => {
+                let words: Vec<&str> = text.text.split_whitespace().collect();
+                Some(format!("write `[{}]`", words.join(", ")))
+            }
+            Value::Map(entries) => Some(match entries.iter().find_map(expectation) {
+                Some(line) => format!("write each as one line behind a dash: `- {line}`"),
+                None => "write each item behind a dash, on a line of its own".to_owned(),
+            }),
+            _ => None,
+        }
+    }
+
+    fn as_one(node: &Node) -> Option<String> {
+        match &node.value {
+            Value::Map(entries) => Some(match entries.iter().find_map(expectation) {
+                Some(line) => format!("write it as one text: `- {line}`"),
+                None => "write one value, without keys of its own".to_owned(),
+            }),
+            Value::List(_) => Some("write one value, without `[`, `]` and dashes".to_owned()),
+            Value::Scalar(_) => None,
+        }
+    }
+
     fn schema() -> Schema {
         json_schema!({ "type": "string" })
     }
@@ -282,6 +336,20 @@ impl Scalar for bool {
     }
 }
 
+/// The expectation that is written as a key, its measure, and a value.
+fn expectation(entry: &Entry) -> Option<String> {
+    let Value::Scalar(bound) = &entry.value.value else { return None };
+    let known = known(&entry.key)?;
+    let comparison = if bound.text.starts_with(['<', '>', '=']) {
+        ""
+    } else if known.unit == Unit::Count {
+        "== "
+    } else {
+        "<= "
+    };
+    Some(format!("{} {comparison}{}", known.name, bound.text))
+}
+
 /// A decimal number of zero or more.
 impl Scalar for f64 {
     fn read(text: &str) -> Result<f64, Misread> {
@@ -298,10 +366,11 @@ macro_rules! whole_numbers {
         impl Scalar for $type {
             fn read(text: &str) -> Result<$type, Misread> {
                 let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-                let problem = if digits { "too large a number" } else { "not a whole number" };
-                text.parse().map_err(|_| {
-                    Misread::new(format!("`{text}` is {problem}"), "write digits only, like 3")
-                })
+                let (problem, advice) = match digits {
+                    true => ("too large a number", format!("{} is the most", <$type>::MAX)),
+                    false => ("not a whole number", "write digits only, like 3".to_owned()),
+                };
+                text.parse().map_err(|_| Misread::new(format!("`{text}` is {problem}"), advice))
             }
 
             fn schema() -> Schema {

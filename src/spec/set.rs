@@ -10,6 +10,9 @@ use super::tree::{self, Entry, Node, Value};
 /// The longest path, in words. Files are not nested deeper.
 const MAX_WORDS: usize = 16;
 
+/// The name of the source that a `--set` is.
+const SOURCE: &str = "--set";
+
 /// One value to put into a tree: `loads.app.rate=20000/s`.
 #[derive(Clone, Debug)]
 pub struct Setting {
@@ -20,7 +23,7 @@ pub struct Setting {
 impl Setting {
     /// The setting in the text of a `--set`.
     pub fn parse(text: &str, errors: &mut Diagnostics) -> Option<Setting> {
-        let source = Source::new("--set", text);
+        let source = Source::new(SOURCE, text);
         tree::check_characters(&source, errors)?;
         let whole = source.span(0, text.len());
         let Some((path, _)) = text.split_once('=') else {
@@ -62,15 +65,36 @@ impl Setting {
 
     /// Whether it begins with one of `known`; if not, that is an error. (Decoding reports
     /// errors in the rest of the path.)
-    pub fn is_known(&self, known: &[&str], errors: &mut Diagnostics) -> bool {
+    ///
+    /// `paths` are those of all values that the files have.
+    pub fn is_known(&self, known: &[&str], paths: &[String], errors: &mut Diagnostics) -> bool {
         let Some((root, span)) = self.path.first() else { return false };
         let is_known = known.contains(&&**root);
         if !is_known {
             let message = format!("neither a scenario nor its topology has the key `{root}`");
-            let advice = nearest::advice("keys", root, known);
-            errors.add(span, message, advice);
+            errors.add(span, message, self.whole_path(paths, known));
         }
         is_known
+    }
+
+    /// Advice for a path that begins with nothing known: whole paths that end as it does, or all.
+    fn whole_path(&self, paths: &[String], known: &[&str]) -> String {
+        let own: Vec<&str> = self.path.iter().map(|(word, _)| &**word).collect();
+        let own = own.join(".");
+        let last = own.rsplit('.').next().unwrap_or(&own);
+        let ends = |path: &&String| path.rsplit('.').next() == Some(last);
+        let similar = |path: &&String| strsim::normalized_damerau_levenshtein(path, &own) >= 0.7;
+        let mut near: Vec<&String> = paths.iter().filter(similar).take(1).collect();
+        if near.is_empty() {
+            near = paths.iter().filter(ends).take(4).collect();
+        }
+        let quoted: Vec<String> = near.iter().map(|path| format!("`{path}`")).collect();
+        if !quoted.is_empty() {
+            return format!("did you mean {}?", quoted.join(" or "));
+        }
+        let guess = nearest::meant(&own, known);
+        let guess = guess.map_or(String::new(), |word| format!("did you mean `{word}`? "));
+        format!("{guess}write the whole path: {}", paths.join(", "))
     }
 
     /// Whether it is all of a load: one that says its workload.
@@ -98,8 +122,10 @@ impl Setting {
                     let item = word.parse().ok().and_then(|n: usize| items.get_mut(n));
                     let Some(item) = item else {
                         let message = format!("the list has no item `{word}`");
+                        let before = path_before(span).unwrap_or_default();
                         let advice = match count {
                             0 => "it is empty".to_owned(),
+                            1 => format!("it has one item: `{before}0`"),
                             _ => format!("its items are counted from 0 to {}", count - 1),
                         };
                         errors.add(span, message, advice);
@@ -115,6 +141,28 @@ impl Setting {
             };
         }
         *node = self.value.clone();
+    }
+}
+
+/// The path before the word at `span`, with its dot, if that is the text of a `--set`.
+pub fn path_before(span: &Span) -> Option<&str> {
+    (span.source.name() == SOURCE).then(|| span.source.text().get(..span.start)).flatten()
+}
+
+/// The paths of all values in `node`: lists as a whole, and their items one by one.
+pub fn paths(node: &Node) -> Vec<String> {
+    let within = |key: String, value: &Node| match paths(value) {
+        inner if inner.is_empty() => vec![key],
+        inner => inner.into_iter().map(|path| format!("{key}.{path}")).collect(),
+    };
+    match &node.value {
+        Value::Scalar(_) => Vec::new(),
+        Value::Map(entries) => {
+            entries.iter().flat_map(|entry| within(entry.key.clone(), &entry.value)).collect()
+        }
+        Value::List(items) => {
+            items.iter().enumerate().flat_map(|(n, item)| within(n.to_string(), item)).collect()
+        }
     }
 }
 

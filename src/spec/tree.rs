@@ -350,12 +350,24 @@ where
         let diagnostic = Diagnostic::new(&span, format!("not YAML: {}", error.info()));
         if indent.contains('\t') {
             diagnostic.advise("this line is indented with a tab; YAML wants spaces")
+        } else if error.info().contains("quoted scalar") && !end_of_file {
+            diagnostic.advise("a quote is opened on a line above and not closed")
+        } else if let Some((key, value)) = unspaced(&text[line_start..]) {
+            diagnostic.advise(format!("a space is missing behind the colon: `{key}: {value}`"))
         } else if end_of_file || unclosed {
             diagnostic.advise("the file ends before this does; was it cut off?")
         } else {
             diagnostic
         }
     }
+}
+
+/// The key and the value of a line that has no space behind its colon.
+fn unspaced(from: &str) -> Option<(&str, &str)> {
+    let (key, value) = from.lines().next()?.trim().split_once(':')?;
+    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+    let is_key = !key.is_empty() && key.chars().all(is_word);
+    (is_key && value.starts_with(|c: char| !c.is_whitespace())).then_some((key, value))
 }
 
 fn too_deep(span: &Span) -> Diagnostic {

@@ -13,6 +13,7 @@ use crate::spec::lock::{Deadlock, LockBy, LockKind};
 use crate::spec::quantity::{Bytes, PerSecond, Percent, Rates, Sizes, Time, Times, number, scalar};
 use crate::spec::scenario::{By, ClientKind};
 use crate::spec::step::StepMap;
+use crate::spec::synonyms;
 use crate::spec::tree::{Node, Value};
 
 /// A drill takes this at most.
@@ -366,7 +367,14 @@ words!(ClientWord as "client" {
 impl Decode for ClientKind {
     fn decode(node: &Node, errors: &mut Diagnostics) -> Option<ClientKind> {
         let map = match &node.value {
-            Value::Scalar(_) => return ClientWord::decode(node, errors).map(|word| word.0),
+            Value::Scalar(word) => {
+                let is_word = ["redrill", "redis-rs"].contains(&&*word.text) || node.is_null();
+                if let (false, Some(advice)) = (is_word, synonyms::library(&word.text)) {
+                    errors.add(&node.span, format!("there is no client `{}`", word.text), advice);
+                    return None;
+                }
+                return ClientWord::decode(node, errors).map(|word| word.0);
+            }
             Value::List(_) => {
                 let diagnostic = expected("a client", node);
                 let advice = "write `redrill`, `redis-rs`, or `{ command: [PROGRAM, ARGUMENT] }`";
@@ -488,7 +496,9 @@ impl Decode for TopologyName {
     fn decode(node: &Node, errors: &mut Diagnostics) -> Option<TopologyName> {
         if !matches!(node.value, Value::Scalar(_)) {
             let diagnostic = expected("a single value", node);
-            errors.push(diagnostic.advise("give a ready topology's name or a path"));
+            errors.push(diagnostic.advise(
+                "give a ready topology's name or a path; a topology of one's own is a file of its own",
+            ));
             return None;
         }
         String::decode(node, errors).map(TopologyName)

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::model::catalogue::{CATALOGUE, Known, Need, ScenarioFacts, known};
+use crate::model::catalogue::{Known, Need, ScenarioFacts, known};
 use crate::model::event::{Compare, Expectation};
 use crate::model::{Unit, Workload};
 use crate::spec::decode::{At, Misread, Scalar};
@@ -72,9 +72,7 @@ fn parse(
 ) -> Option<Expectation> {
     let Some((asked, op, bound)) = split(&text.value) else {
         let message = format!("`{}` is not an expectation", text.value);
-        let advice = "write MEASURE <= VALUE, like `downtime.write.max <= 500ms`; \
-                      <, >=, > and == do as well";
-        errors.add(&text.span, message, advice);
+        errors.add(&text.span, message, form_of(&text.value));
         return None;
     };
     let (measure, load) = match asked.split_once(" of ") {
@@ -82,11 +80,7 @@ fn parse(
         None => (asked, None),
     };
     let Some(known) = known(measure) else {
-        let names = CATALOGUE.iter().map(|known| known.name);
-        let advice = match nearest::nearest(measure, names) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "docs/measures.md lists them".to_owned(),
-        };
+        let advice = nearest::measure_advice(measure, |known| known.lacks(has).is_none());
         let message = format!("there is no measure `{measure}`");
         errors.add(&part(text, measure), message, advice);
         return None;
@@ -100,10 +94,29 @@ fn parse(
     let value = read_bound(known.unit, bound);
     let value = value.map_err(|why| {
         let message = format!("{}, and `{}` is one", why.message, known.name);
-        errors.add(&part(text, bound), message, why.advice);
+        let advice =
+            match [" and ", " or ", "&&", "||", ","].iter().any(|join| bound.contains(join)) {
+                true => "write each expectation as a line of its own".to_owned(),
+                false => why.advice,
+            };
+        errors.add(&part(text, bound), message, advice);
     });
     let (text, measure) = (text.value.clone(), known.name.to_owned());
     Some(Expectation { text, measure, load: load.map(str::to_owned), op, bound: value.ok()? })
+}
+
+/// How an expectation is written, for a text that is none.
+fn form_of(text: &str) -> String {
+    let form =
+        "write MEASURE <= VALUE, like `downtime.write.max <= 500ms`; <, >=, > and == do as well";
+    let parts: Vec<&str> = text.split(['=', ':', '<', '>', '!', '~']).map(str::trim).collect();
+    let is_measure = |name: &str| known(name.split(" of ").next().unwrap_or(name).trim()).is_some();
+    match (&parts[..], text.contains(['<', '>', '!'])) {
+        ([measure, bound], false) if is_measure(measure) && !bound.is_empty() => {
+            format!("write `{measure} == {bound}`, or `<=` for a bound")
+        }
+        _ => form.to_owned(),
+    }
 }
 
 /// Why the measure is not told of this load, and what to do.

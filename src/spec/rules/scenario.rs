@@ -53,7 +53,13 @@ pub fn check(
     let all = (loads.len() == maps.len()).then_some([&actors[..], &connected, &subscribers]);
     let caches: Vec<CacheLoad<'_>> = loads.iter().filter_map(Load::as_cache).collect();
     let timeline = timeline::check(steps, topology.as_ref(), (all, &caches), capabilities, errors);
-    let expect = expectations(file, profile, (&has, maps), errors);
+    // Without readable loads or steps, each expectation on them would be an error of its own.
+    let is_whole = !matches!(file.loads, Field::Bad) && !matches!(file.timeline, Field::Bad);
+    let mut of_expectations = Diagnostics::default();
+    let expect = expectations(file, profile, (&has, maps), &mut of_expectations);
+    if is_whole {
+        of_expectations.into_vec().into_iter().for_each(|diagnostic| errors.push(diagnostic));
+    }
     let mut reported = reported(&file.reported.or(Vec::new()), &expect, errors);
     outbox::report_what_is_late(&loads, topology.as_ref(), &expect, &mut reported);
     if let Some(topology) = topology.as_ref().filter(|_| !maps.is_empty()) {
@@ -152,6 +158,7 @@ pub fn profile<'f>(
         let diagnostic = Diagnostic {
             message: format!("there is no profile `{name}`"),
             span: span.cloned(),
+            meant: None,
             advice: Some(nearest::advice("profiles", name, &known)),
         };
         errors.push(diagnostic);

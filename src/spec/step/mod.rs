@@ -53,7 +53,7 @@ use crate::spec::diagnostic::Diagnostics;
 use crate::spec::nearest;
 use crate::spec::quantity::Time;
 use crate::spec::topology::Topology;
-use crate::spec::tree::{Node, Value};
+use crate::spec::tree::{Entry, Node, Value};
 use crate::spec::yaml::Yaml;
 use declare::Keys;
 
@@ -334,11 +334,30 @@ impl Step {
     }
 }
 
+/// The word and the keys of a step that is written as `kill: { at: 5s }`.
+fn nested(entries: &[Entry]) -> Option<(&str, String)> {
+    let [entry] = entries else { return None };
+    let word = WORDS.iter().find(|word| **word == entry.key)?;
+    let keys = match &entry.value.value {
+        Value::Map(keys) => keys.iter().filter_map(|key| match &key.value.value {
+            Value::Scalar(value) => Some(format!(", {}: {}", key.key, value.text)),
+            _ => None,
+        }),
+        _ => return Some((word, ", at: 5s".to_owned())),
+    };
+    Some((word, keys.collect()))
+}
+
 impl Decode for StepMap {
     fn decode(node: &Node, errors: &mut Diagnostics) -> Option<StepMap> {
         let Some(kind) = node.get("do") else {
-            let advice = format!("say what it does: {}", WORDS.join(", "));
+            let mut advice = format!("say what it does: {}", WORDS.join(", "));
             match &node.value {
+                Value::Map(entries) if nested(entries).is_some() => {
+                    let (word, keys) = nested(entries).unwrap_or_default();
+                    advice = format!("write the step in `do`: `{{ do: {word}{keys} }}`");
+                    errors.add(&node.span, "a step needs the key `do`", advice);
+                }
                 Value::Map(_) => errors.add(&node.span, "a step needs the key `do`", advice),
                 _ => errors.push(expected("a step, like { at: 5s, do: drain, shard: 2 },", node)),
             }

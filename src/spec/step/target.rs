@@ -10,6 +10,7 @@ use crate::spec::decode::{Misread, Scalar};
 use crate::spec::nearest;
 use crate::spec::rules::count;
 use crate::spec::topology::{Group, Placement};
+use crate::spec::tree::{Node, Value};
 use crate::spec::yaml::{Yaml, quoted};
 
 /// Nodes of a group; roles are what they are when the step begins.
@@ -130,15 +131,54 @@ impl Scalar for Target {
             [name] => name.parse::<NodeName>().ok().map(Target::Node),
             _ => None,
         };
-        target.ok_or_else(|| {
-            let forms = examples().map(|form| format!("`{form}`")).collect::<Vec<_>>().join(", ");
-            Misread::new(format!("`{text}` names no node"), format!("write it like one of {forms}"))
-        })
+        target.ok_or_else(|| Misread::new(format!("`{text}` names no node"), advice(&fixed)))
+    }
+
+    fn as_one(node: &Node) -> Option<String> {
+        let advice = "a step has one target: write a step for each node, or a target that means \
+                      several, like `all primaries`";
+        matches!(node.value, Value::List(_)).then(|| advice.to_owned())
     }
 
     fn schema() -> Schema {
         json_schema!({ "type": "string", "examples": examples().collect::<Vec<_>>() })
     }
+}
+
+/// What to write for a target that is none: what its words mean, or else each form.
+fn advice(text: &str) -> String {
+    let text = text.to_lowercase().replace("leader", "primary").replace("master", "primary");
+    let text = text.replace("slave", "replica");
+    let shard = text.split(|c: char| !c.is_ascii_digit()).find(|digits| !digits.is_empty());
+    let shard = shard.unwrap_or("0");
+    let (few, one) = (text.contains("all") || text.ends_with('s'), text.contains("random"));
+    let forms: &[&str] = match () {
+        () if text.contains("sentinel") && few => &["all sentinels", "a minority of sentinels"],
+        () if text.contains("sentinel") => &["random sentinel", "cache/sentinel/0"],
+        () if text.contains("primar") && few => &["all primaries", "a minority of primaries"],
+        () if text.contains("primar") && one => &["random primary"],
+        () if text.contains("primar") => &["primary of shard N", "random primary"],
+        () if text.contains("replica") && few => &["all replicas"],
+        () if text.contains("replica") && one => &["random replica"],
+        () if text.contains("replica") => &["a replica of shard N", "random replica"],
+        () if text.contains("node") || text == "all" || text == "*" => &["all nodes", "cache/N/0"],
+        () => &[],
+    };
+    let or = |forms: &[String]| forms.join(" or ");
+    let near: Vec<String> = forms
+        .iter()
+        .map(|form| {
+            format!(
+                "`{}`",
+                form.replace(" N", &format!(" {shard}")).replace("/N/", &format!("/{shard}/"))
+            )
+        })
+        .collect();
+    if near.is_empty() {
+        let forms = examples().map(|form| format!("`{form}`")).collect::<Vec<_>>().join(", ");
+        return format!("write it like one of {forms}");
+    }
+    format!("did you mean {}?", or(&near))
 }
 
 /// Each form in which a target is written.

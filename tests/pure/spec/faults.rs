@@ -36,6 +36,7 @@ faulty! {
     scenario_emptied
     scenario_loads
     scenario_workloads
+    scenario_newcomers
     scenario_locks
     scenario_library_locks
     scenario_timeline
