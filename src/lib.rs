@@ -4,6 +4,7 @@
 //! checks that. `docs/architecture.md` explains how they fit together.
 
 pub mod model;
+pub mod files;
 pub mod log;
 pub mod wake;
 pub mod spec;

@@ -1,10 +1,11 @@
 //! The logs of a drill's nodes: `logs/cache-0-0.log` in its run folder. They are kept.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::BackendError;
+use crate::files::{make, read};
 use crate::model::NodeName;
 
 /// Enough of a log to see why a server ended.
@@ -35,8 +36,7 @@ impl Logs {
 
     /// Opens it for appending.
     pub fn open(&self, name: &NodeName) -> Result<File, BackendError> {
-        let opened = OpenOptions::new().create(true).append(true).open(self.path(name));
-        opened.map_err(|e| self.error(name, e))
+        make::append(&self.path(name)).map_err(|e| self.error(name, e))
     }
 
     pub fn error(&self, name: &NodeName, error: io::Error) -> BackendError {
@@ -50,7 +50,7 @@ impl Logs {
 }
 
 pub fn make_dir(path: &Path) -> Result<(), BackendError> {
-    fs::create_dir_all(path).map_err(|e| cannot_write(path, e))
+    make::dir(path).map_err(|e| cannot_write(path, e))
 }
 
 pub fn cannot_write(path: &Path, source: io::Error) -> BackendError {
@@ -59,7 +59,7 @@ pub fn cannot_write(path: &Path, source: io::Error) -> BackendError {
 
 /// The last lines of a file, which may be large.
 fn tail(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
+    let mut file = read::open_inside(path)?;
     let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
     let mut end = Vec::new();
@@ -78,6 +78,8 @@ fn tail(path: &Path) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

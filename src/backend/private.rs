@@ -3,30 +3,18 @@
 //!
 //! A sentinel writes its file anew with the usual mode. So the folders are closed too.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::files::{make, read};
 use crate::model::Password;
 
-/// The mode of a file that only its owner may read.
-pub const MODE: u32 = 0o600;
-
-/// Creates the folder, and those above it that are not there.
-pub fn make_dir(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
+/// More than any password has.
+const MOST_BYTES: u64 = 64 << 10;
 
 /// The folder of the nodes in a run folder.
 pub fn nodes_dir(run_folder: &Path) -> PathBuf {
     run_folder.join("nodes")
-}
-
-pub fn write(path: &Path, content: &str) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.create(true).truncate(true).write(true).mode(MODE);
-    options.open(path)?.write_all(content.as_bytes())
 }
 
 /// Where the password of the servers is whose files are in `directory`. It goes with them.
@@ -36,12 +24,13 @@ pub fn password_file(directory: &Path) -> PathBuf {
 }
 
 pub fn keep_password(directory: &Path, password: &Password) -> io::Result<()> {
-    make_dir(&nodes_dir(directory))?;
-    write(&password_file(directory), &format!("{}\n", password.reveal()))
+    make::dir(&nodes_dir(directory))?;
+    make::write(&password_file(directory), &format!("{}\n", password.reveal()))
 }
 
 /// `None` if servers have none, or if it is not for this user.
 pub fn password(directory: &Path) -> Option<Password> {
-    let text = fs::read_to_string(password_file(directory)).ok()?;
+    let text = read::open_inside(&password_file(directory)).ok()?;
+    let text = String::from_utf8(read::whole(text, MOST_BYTES).ok()?).ok()?;
     Some(Password::new(text.trim_end()))
 }

@@ -2,7 +2,10 @@
 //! `up`.
 //!
 //! An owner removes its file when it ends. A killed owner cannot. Its file then names a dead
-//! process, and shows [`collect`] what is left.
+//! process, and shows [`Registry::collect_one`] what is left.
+//!
+//! A record is believed only if no other user can have written it, and nothing is removed but in a
+//! folder that has its mark ([`MARK`]): who plants a record has no hold on what gets removed.
 
 use std::env;
 use std::fs;
@@ -15,9 +18,11 @@ use tracing::info;
 use super::private::{self, nodes_dir};
 use super::proc::ProcessId;
 use super::programs::end_left;
+use crate::files::make::{self, OwnDir};
+use crate::files::read;
 use crate::log::OrLogged;
 use crate::model::event::EngineInfo;
-use crate::model::{HostId, NodeName, Password};
+use crate::model::{HostId, NodeName, Password, printable};
 
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
@@ -35,6 +40,10 @@ pub enum RegistryError {
     NoProc,
     #[error("cannot remove `{}`, which a killed redrill left: {source}", path.display())]
     Remove { path: PathBuf, source: io::Error },
+    #[error("`{}` is not to be trusted as a record of redrill: {why}", path.display())]
+    Untrusted { path: PathBuf, why: String },
+    #[error("`{}` is no record that this redrill can read: {why}", path.display())]
+    Broken { path: PathBuf, why: String },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +64,9 @@ pub struct Record {
     pub owner: ProcessId,
     /// Absolute. The nodes live in `nodes/` in it.
     pub directory: PathBuf,
+    /// What the folder's [`MARK`] says.
+    #[serde(default)]
+    pub mark: String,
     pub topology: String,
     pub engine: EngineInfo,
     /// Empty until they have started.
@@ -71,6 +83,18 @@ pub struct NodeRecord {
     /// The machine that it runs on, and whose process that is.
     #[serde(default, skip_serializing_if = "HostId::is_here")]
     pub host: HostId,
+}
+
+/// The file of a run folder that shows that it is the one which a record names.
+pub const MARK: &str = ".redrill";
+/// A record of a thousand nodes has a third of it.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// The records of a state folder, and why others of its files are none.
+#[derive(Debug, Default)]
+pub struct Listing {
+    pub records: Vec<Record>,
+    pub doubtful: Vec<RegistryError>,
 }
 
 /// Where records are.
@@ -130,11 +154,14 @@ impl Registry {
         let state = |path: &Path, source| RegistryError::State { path: path.to_owned(), source };
         let directory = directory.canonicalize().map_err(|e| state(directory, e))?;
         let (id, topology, engine) = (id.to_owned(), topology.to_owned(), engine.clone());
-        let record = Record { id, kind, owner, directory, topology, engine, nodes: Vec::new() };
+        let (mark, nodes) = (format!("{:016x}", rand::random::<u64>()), Vec::new());
+        let record = Record { id, kind, owner, directory, mark, topology, engine, nodes };
         let file = self.file(&record.id);
-        fs::create_dir_all(self.state.join("drills")).map_err(|e| state(&self.state, e))?;
+        make::dir(&self.state.join("drills")).map_err(|e| state(&self.state, e))?;
         self.make_room(&record.id)?;
-        match put_new(&file, &record) {
+        let marked = make::write(&record.directory.join(MARK), &record.mark);
+        marked.map_err(|e| state(&record.directory, e))?;
+        match text(&record).and_then(|text| make::put_new(&file, text)) {
             Ok(()) => {
                 info!(file = %file.display(), "registered");
                 Ok(Registration { file, record })
@@ -162,28 +189,36 @@ impl Registry {
         }
     }
 
-    /// All records, by id, including those of dead owners. Other files are ignored.
+    /// All records, by id, including those of dead owners.
     pub fn records(&self) -> Result<Vec<Record>, RegistryError> {
+        self.list().map(|listing| listing.records)
+    }
+
+    /// All records, by id, and what cannot be read or trusted as one.
+    pub fn list(&self) -> Result<Listing, RegistryError> {
         let dir = self.state.join("drills");
         let state = |source| RegistryError::State { path: dir.clone(), source };
         let entries = match fs::read_dir(&dir) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Listing::default()),
             entries => entries.map_err(state)?,
         };
-        let mut records = Vec::new();
+        let mut listing = Listing::default();
         for entry in entries {
             let path = entry.map_err(state)?.path();
             if path.extension().is_some_and(|e| e == "json") {
-                records.extend(read(&path).or_logged("read a record of a drill").flatten());
+                match read_record(&path) {
+                    Ok(record) => listing.records.extend(record),
+                    Err(why) => listing.doubtful.push(why),
+                }
             }
         }
-        records.sort_by(|a: &Record, b| a.id.cmp(&b.id));
-        Ok(records)
+        listing.records.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(listing)
     }
 
     pub fn find(&self, id: &str) -> Result<Option<Record>, RegistryError> {
         check_name(id)?;
-        read(&self.file(id))
+        read_record(&self.file(id))
     }
 
     /// Removes what a dead owner left, and returns a list of it. Its reports, its history and
@@ -193,19 +228,67 @@ impl Registry {
             return Ok(Vec::new());
         }
         let mut removed = Vec::new();
-        let ended = end_left(&nodes_dir(&record.directory));
-        removed.extend(ended.iter().map(|pid| format!("process {pid}")));
-        let folder = match record.kind {
-            RunKind::Drill | RunKind::Kept => nodes_dir(&record.directory),
-            RunKind::Up => record.directory.clone(),
-        };
-        for path in [folder, self.file(&record.id)] {
-            if remove(&path)? {
+        if let Some((parent, name)) = self.left_folder(record)? {
+            let ended = end_left(&nodes_dir(&record.directory));
+            removed.extend(ended.iter().map(|pid| format!("process {pid}")));
+            let path = match record.kind {
+                RunKind::Drill | RunKind::Kept => nodes_dir(&record.directory),
+                RunKind::Up => record.directory.clone(),
+            };
+            // By the open folder: its name may be given to another one meanwhile.
+            if remove(&parent.join(&name), &path)? {
                 removed.push(path.display().to_string());
             }
         }
+        let file = self.file(&record.id);
+        if remove(&file, &file)? {
+            removed.push(file.display().to_string());
+        }
         info!(id = record.id, ?removed, "what a dead redrill left is removed");
         Ok(removed)
+    }
+
+    /// The folder to remove, as its name in an open one. `None` if the record's folder is gone.
+    ///
+    /// # Errors
+    /// The folder has not the record's mark, or others may write in it.
+    fn left_folder(&self, record: &Record) -> Result<Option<(OwnDir, String)>, RegistryError> {
+        let untrusted = |why: String| RegistryError::Untrusted { path: self.file(&record.id), why };
+        let folder = record.directory.display();
+        let open = |path: &Path| match OwnDir::open(path) {
+            Ok(dir) => Ok(Some(dir)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(untrusted(format!("its folder is `{folder}`, of which: {e}"))),
+        };
+        let Some(own) = open(&record.directory)? else { return Ok(None) };
+        match record.kind {
+            RunKind::Drill | RunKind::Kept => {
+                let mark = read_own(&own.join(MARK), MOST_BYTES);
+                let is_marked = !record.mark.is_empty()
+                    && mark.is_ok_and(|mark| mark.ok() == Some(record.mark.clone().into_bytes()));
+                match is_marked {
+                    true => Ok(Some((own, "nodes".to_owned()))),
+                    false => Err(untrusted(format!(
+                        "its folder `{folder}` has not its mark in a file `{MARK}`, so it may be \
+                         anybody's; remove `{folder}/nodes` and the record by hand if they are \
+                         redrill's"
+                    ))),
+                }
+            }
+            RunKind::Up => {
+                let up = self.up_dir(&record.id);
+                match up.canonicalize().is_ok_and(|up| up == record.directory) {
+                    true => {
+                        let parent = open(&self.state.join("up"))?;
+                        Ok(parent.map(|parent| (parent, record.id.clone())))
+                    }
+                    false => Err(untrusted(format!(
+                        "its folder is `{folder}`, and `redrill up` would have made `{}`",
+                        up.display()
+                    ))),
+                }
+            }
+        }
     }
 }
 
@@ -253,7 +336,8 @@ impl Registration {
     }
 
     fn write(&self) -> Result<(), RegistryError> {
-        replace(&self.file, &self.record)
+        text(&self.record)
+            .and_then(|text| make::replace(&self.file, text))
             .map_err(|source| RegistryError::State { path: self.file.clone(), source })
     }
 }
@@ -274,47 +358,46 @@ fn check_name(id: &str) -> Result<(), RegistryError> {
     }
 }
 
-/// Replaces the whole file at once, so that nobody reads half of it.
-fn replace(file: &Path, record: &Record) -> io::Result<()> {
-    let draft = draft(file, record)?;
-    fs::rename(&draft, file)
-}
-
-/// The same, but fails if the file exists.
-fn put_new(file: &Path, record: &Record) -> io::Result<()> {
-    let draft = draft(file, record)?;
-    let put = fs::hard_link(&draft, file);
-    fs::remove_file(&draft)?;
-    put
-}
-
-fn draft(file: &Path, record: &Record) -> io::Result<PathBuf> {
-    let draft = file.with_extension(format!("draft-{}", std::process::id()));
-    let text = serde_json::to_string_pretty(record)?;
-    fs::write(&draft, text + "\n")?;
-    Ok(draft)
+fn text(record: &Record) -> io::Result<String> {
+    Ok(serde_json::to_string_pretty(record)? + "\n")
 }
 
 /// `None` if the file does not exist.
-fn read(file: &Path) -> Result<Option<Record>, RegistryError> {
-    let read = fs::read(file).and_then(|text| Ok(serde_json::from_slice(&text)?));
-    match read {
-        Ok(record) => Ok(Some(record)),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(RegistryError::State { path: file.to_owned(), source }),
+fn read_record(file: &Path) -> Result<Option<Record>, RegistryError> {
+    let (path, broken) =
+        (|| file.to_owned(), |why: String| RegistryError::Broken { path: file.to_owned(), why });
+    let text = match read_own(file, MOST_BYTES) {
+        Ok(Ok(text)) => text,
+        Ok(Err(why)) => return Err(RegistryError::Untrusted { path: path(), why }),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(broken(e.to_string())),
+    };
+    let record: Record = serde_json::from_slice(&text).map_err(|e| broken(e.to_string()))?;
+    match file.file_stem().is_some_and(|stem| stem == &*record.id) {
+        true => Ok(Some(record)),
+        false => Err(broken(format!("it says that its name is `{}`", printable(&record.id)))),
     }
 }
 
-/// Whether there was something to remove.
-fn remove(path: &Path) -> Result<bool, RegistryError> {
-    let removed = match path.is_dir() {
+/// The content of a file of this user; or why another user may have written it.
+fn read_own(file: &Path, most: u64) -> io::Result<Result<Vec<u8>, String>> {
+    let file = read::open_inside(file)?;
+    match make::foreign(&file.metadata()?) {
+        Some(why) => Ok(Err(why)),
+        None => read::whole(file, most).map(Ok),
+    }
+}
+
+/// Whether there was something to remove at `path`, which messages call `name`.
+fn remove(path: &Path, name: &Path) -> Result<bool, RegistryError> {
+    let removed = match path.is_dir() && !path.is_symlink() {
         true => fs::remove_dir_all(path),
         false => fs::remove_file(path),
     };
     match removed {
         Ok(()) => Ok(true),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(source) => Err(RegistryError::Remove { path: path.to_owned(), source }),
+        Err(source) => Err(RegistryError::Remove { path: name.to_owned(), source }),
     }
 }
 
@@ -391,6 +474,66 @@ mod tests {
         let removed = registry.collect_one(&record).unwrap();
         assert!(removed.contains(&format!("process {}", child.id())), "{removed:?}");
         assert!(child.wait().unwrap().code().is_none(), "it was killed");
+    }
+
+    /// Somebody else's folder, which has a folder `nodes` of its own.
+    #[test]
+    fn a_planted_record_has_no_hold_on_other_folders() {
+        for kind in [RunKind::Drill, RunKind::Kept, RunKind::Up] {
+            let (dir, registry, run) = registry();
+            let precious = dir.path().join("precious");
+            fs::create_dir_all(precious.join("nodes")).unwrap();
+            let mut record = orphan(&registry, "a", kind, &run);
+            record.directory = precious.canonicalize().unwrap();
+            fs::write(registry.file("a"), serde_json::to_string(&record).unwrap()).unwrap();
+            let planted = registry.find("a").unwrap().unwrap();
+            let refused = registry.collect_one(&planted).unwrap_err();
+            assert!(matches!(refused, RegistryError::Untrusted { .. }), "{refused}");
+            assert!(precious.join("nodes").exists(), "{kind:?}");
+        }
+    }
+
+    /// The folder that a record names is replaced by a link to another run folder.
+    #[test]
+    fn a_link_in_place_of_a_run_folder_is_not_followed() {
+        let (dir, registry, run) = registry();
+        let record = orphan(&registry, "a", RunKind::Drill, &run);
+        let moved = dir.path().join("moved");
+        fs::rename(&run, &moved).unwrap();
+        std::os::unix::fs::symlink(&moved, &run).unwrap();
+        assert!(registry.collect_one(&record).is_err());
+        assert!(moved.join("nodes").exists());
+    }
+
+    #[test]
+    fn what_others_may_have_written_is_no_record_and_is_named() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let (_dir, registry, run) = registry();
+        for id in ["good", "open", "broken", "pipe", "other"] {
+            orphan(&registry, id, RunKind::Drill, &run);
+        }
+        let everybody = fs::Permissions::from_mode(0o666);
+        fs::set_permissions(registry.file("open"), everybody).unwrap();
+        fs::write(registry.file("broken"), "{").unwrap();
+        fs::rename(registry.file("other"), registry.file("renamed")).unwrap();
+        fs::remove_file(registry.file("pipe")).unwrap();
+        let (fifo, own) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU);
+        rustix::fs::mknodat(rustix::fs::CWD, registry.file("pipe"), fifo, own, 0).unwrap();
+        let Listing { records, mut doubtful } = registry.list().unwrap();
+        assert_eq!(records.iter().map(|r| &*r.id).collect::<Vec<_>>(), ["good"]);
+        doubtful.sort_by_key(ToString::to_string);
+        let why = doubtful.iter().map(|error| error.to_string());
+        let why: Vec<_> = why.map(|text| text.rsplit('/').next().unwrap().to_owned()).collect();
+        assert_eq!(
+            why,
+            [
+                "broken.json` is no record that this redrill can read: EOF while parsing an object at line 1 column 1",
+                "open.json` is not to be trusted as a record of redrill: others may write it (mode 666)",
+                "pipe.json` is no record that this redrill can read: it is not a regular file",
+                "renamed.json` is no record that this redrill can read: it says that its name is `other`",
+            ]
+        );
     }
 
     #[test]

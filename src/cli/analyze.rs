@@ -1,6 +1,5 @@
 //! `redrill analyze`: checks a stored history again.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,6 +10,7 @@ use super::exit::{self, Failure};
 use super::out::{self, Format};
 use super::reading;
 use crate::check::{Causality, Checker, Context, Finding, Orders, StaleReads, Transactions, Zero};
+use crate::files::read;
 use crate::load::history::edn::{self, Foreign};
 use crate::model::op::Outcome;
 use crate::model::{Verdict, printable_lines};
@@ -139,12 +139,18 @@ fn jepsen(args: &Args) -> Result<(Vec<Finding>, Vec<String>), Failure> {
     Ok((findings, notes(&history)))
 }
 
+/// A history of five million operations has so much, and takes several times that in memory.
+const MOST_BYTES: u64 = 1_000_000_000;
+
 /// The text of a file, as long as it is now. What the kernel makes up as it is read has no length.
 fn whole(path: &Path) -> io::Result<String> {
-    let (file, mut text) = (File::open(path)?, String::new());
+    let file = read::open(path)?;
     let length = file.metadata()?.len();
-    file.take(length).read_to_string(&mut text)?;
-    Ok(text)
+    if length > MOST_BYTES {
+        return Err(read::too_large("it has", MOST_BYTES));
+    }
+    let text = read::whole(file.take(length), MOST_BYTES)?;
+    String::from_utf8(text).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
 }
 
 fn notes(history: &Foreign) -> Vec<String> {

@@ -9,7 +9,8 @@ use crate::backend::docker::error::status;
 use crate::backend::docker::owner::Life;
 use crate::backend::docker::reaper;
 use crate::backend::docker::sweep::{self, Remains};
-use crate::backend::registry::Registry;
+use crate::backend::registry::{Listing, Registry};
+use crate::model::printable_lines;
 use crate::spec::rules::count;
 
 #[derive(Debug, clap::Args)]
@@ -34,7 +35,11 @@ pub fn main(_: Args) -> ExitCode {
 fn processes(removed: &mut Vec<String>) -> Result<(), Failure> {
     let registry = Registry::locate()?;
     let mut trouble = None;
-    for record in registry.records()? {
+    let Listing { records, doubtful } = registry.list()?;
+    for what in doubtful {
+        terminal::say(&printable_lines(&format!("left alone: {what}")));
+    }
+    for record in records {
         match registry.collect_one(&record) {
             Ok(gone) => removed.extend(gone),
             Err(e) => trouble = trouble.or(Some(e)),

@@ -1,11 +1,11 @@
 //! Reads the topologies and scenarios that a person names: ready ones by name, others by path.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::{exit, terminal};
+use crate::files::read as bounded;
 use crate::spec::{
     self, Diagnostic, Diagnostics, FileKind, Options, Scenario, Source, Topology, library,
 };
@@ -130,18 +130,11 @@ fn find_any(kind: FileKind, name: &str, folder: Option<&Path>) -> Result<Source,
 
 /// The text of the regular file at `path`. Reads no more than the limit for sources.
 pub fn read(path: &Path) -> io::Result<Result<Source, Diagnostics>> {
-    let file = std::fs::metadata(path)?;
-    if file.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    // Reading a pipe without a writer would never end.
-    if !file.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
-    }
+    let file = bounded::open(path)?;
     let mut bytes = Vec::new();
     // Those of /proc have no size, and reading some of them never ends either.
-    if file.len() > 0 {
-        File::open(path)?.take(Source::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    if file.metadata()?.len() > 0 {
+        file.take(Source::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     }
     Ok(Source::from_bytes(path.display().to_string(), bytes))
 }

@@ -32,6 +32,7 @@ use std::process::ExitCode;
 use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 use tracing_subscriber::filter::Targets;
 
+use crate::files::make;
 use crate::log;
 
 /// Resilience drills for Redis and Valkey.
@@ -109,6 +110,7 @@ fn obey() -> ExitCode {
             return out::print(&if colour { said.ansi().to_string() } else { said.to_string() });
         }
     };
+    make::for_this_user_only();
     let _listening = listen(cli.verbose);
     match cli.command {
         Command::Run(args) => run::main(args),

@@ -17,6 +17,7 @@ use super::status::survey;
 use super::{input, out, runtime, terminal};
 use crate::backend::Wanted;
 use crate::backend::registry::Registry;
+use crate::files::make;
 use crate::log::OrLogged;
 use crate::spec::{Capabilities, Diagnostics, Options, Purpose, Topology};
 
@@ -94,8 +95,8 @@ fn up(args: &Args, topology: &Topology, name: &str) -> Result<ExitCode, Failure>
     let log = directory.join("keeper.log");
     let cannot = |what: &str, e| Failure::new(exit::ENVIRONMENT, format!("cannot {what}: {e}"));
     let folder = |e| cannot(&format!("write in `{}`", directory.display()), e);
-    fs::create_dir_all(&directory).map_err(folder)?;
-    let keeper = spawn(args, name, File::create(&log).map_err(folder)?)
+    make::dir(&directory).map_err(folder)?;
+    let keeper = spawn(args, name, make::anew(&log).map_err(folder)?)
         .map_err(|e| cannot("start a process in the background", e))?;
     watch(keeper, &log)?;
     show(&registry, name)

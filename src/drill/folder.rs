@@ -3,11 +3,12 @@
 //! `runs/2026-11-20T18-03-22Z-cluster-reshard/` is created before anything starts and is filled
 //! during the drill. So a report can be made even if redrill is killed halfway.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::backend::claim::{Claim, claim};
+use crate::files::make;
 use crate::model::event::{Event, EventKind, Sink};
 
 use super::room::Room;
@@ -44,7 +45,7 @@ impl RunFolder {
             move |source| FolderError { path, source }
         };
         is_text(parent).map_err(failed(parent))?;
-        fs::create_dir_all(parent).map_err(failed(parent))?;
+        make::dir(parent).map_err(failed(parent))?;
         let parent = &parent.canonicalize().map_err(failed(parent))?;
         is_text(parent).map_err(failed(parent))?;
         let stem = format!("{}-{scenario}", started.replace(':', "-"));
@@ -52,7 +53,7 @@ impl RunFolder {
             let id = if n == 1 { stem.clone() } else { format!("{stem}-{n}") };
             let path = parent.join(&id);
             let Some(id) = claim(&id).map_err(failed(&path))? else { continue };
-            match fs::create_dir(&path) {
+            match make::new_dir(&path) {
                 Ok(()) => {
                     let room = Room::keep(&path).map_err(failed(&path))?;
                     return Ok(RunFolder { path, room, _id: id });
@@ -88,13 +89,13 @@ impl RunFolder {
     /// Writes one small file of the folder.
     pub fn write(&self, name: &str, text: &str) -> Result<(), FolderError> {
         let path = self.path.join(name);
-        fs::write(&path, text).map_err(|source| FolderError { path, source })
+        make::write(&path, text).map_err(|source| FolderError { path, source })
     }
 
     /// The sink that writes `events.jsonl`.
     pub fn event_log(&self) -> Result<EventLog, FolderError> {
         let path = self.events();
-        match OpenOptions::new().create_new(true).write(true).open(&path) {
+        match make::new(&path) {
             Ok(file) => Ok(EventLog::new(file, path, self.room.clone())),
             Err(source) => Err(FolderError { path, source }),
         }
@@ -171,6 +172,7 @@ impl Sink for EventLog {
 #[cfg(test)]
 mod tests {
     use std::ffi::OsStr;
+    use std::fs::{self, OpenOptions};
     use std::os::unix::ffi::OsStrExt;
 
     use futures::FutureExt;

@@ -4,11 +4,12 @@
 //! longer be written, they are freed, and the drill ends: there is room to say why, and for the
 //! report.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use crate::files::make;
 use crate::log::OrUnheard;
 use parking_lot::Mutex;
 use rustix::fs::{FallocateFlags, fallocate};
@@ -36,9 +37,7 @@ impl Room {
     /// # Errors
     /// There is not so much.
     pub fn keep(folder: &Path) -> io::Result<Room> {
-        let path = folder.join("reserve");
-        let file = File::create_new(&path)?;
-        fs::remove_file(&path)?;
+        let file = make::nameless(folder)?;
         let kept = match fallocate(&file, FallocateFlags::empty(), 0, BYTES) {
             Ok(()) => Some(file),
             Err(error @ (Errno::NOSPC | Errno::DQUOT)) => return Err(error.into()),

@@ -1,8 +1,8 @@
 //! What the files of a run folder are called, and its scenario.
 
-use std::fs;
 use std::path::Path;
 
+use crate::files::read;
 use crate::log::OrLogged;
 use crate::model::printable_lines;
 
@@ -20,10 +20,8 @@ const MOST_BYTES: u64 = 1 << 20;
 /// The scenario in the run folder `run`. A link is not followed: the folder may be somebody
 /// else's, and a report shows nothing from outside of it.
 pub(super) fn scenario(run: &Path) -> Option<String> {
-    let path = run.join(SCENARIO);
-    let file = fs::symlink_metadata(&path).or_logged("find what was played")?;
-    let fits = !file.is_symlink() && file.len() <= MOST_BYTES;
-    fits.then(|| fs::read_to_string(&path).or_logged("read what was played"))
-        .flatten()
-        .map(|text| printable_lines(&text))
+    let file = read::open_inside(&run.join(SCENARIO));
+    let text = file.and_then(|file| read::whole(file, MOST_BYTES));
+    let text = String::from_utf8(text.or_logged("read what was played")?);
+    Some(printable_lines(&text.or_logged("read what was played")?))
 }

@@ -1,6 +1,5 @@
 //! Writes `report.json`, so that a person can read it too, and reads it.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -10,7 +9,11 @@ use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 use super::data::{Report, SCHEMA};
 use super::error::ReportError;
 use super::file;
+use crate::files::read as bounded;
 use crate::model::from_json;
+
+/// A report of a day's drill has a tenth of it.
+const MOST_BYTES: u64 = 256 << 20;
 
 /// The text of `report.json`.
 ///
@@ -30,7 +33,8 @@ pub fn read(path: &Path) -> Result<Report, ReportError> {
         schema: u32,
         redrill: String,
     }
-    let text = fs::read(path).map_err(|e| ReportError::read(path, e))?;
+    let text = bounded::open(path).and_then(|file| bounded::whole(file, MOST_BYTES));
+    let text = text.map_err(|e| ReportError::read(path, e))?;
     let no_report = |source| ReportError::NotAReport { path: path.to_owned(), source };
     let Version { schema, redrill } = from_json(&text).map_err(no_report)?;
     if schema != SCHEMA {

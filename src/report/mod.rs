@@ -72,14 +72,12 @@ pub use data::*;
 pub use error::ReportError;
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::check::{Checked, Failures, Finding, OverTime};
+use crate::files::make;
 use crate::load::history::{self, HistoryError, Packed};
-use crate::log::OrLogged;
 use crate::model::event::{LinkInfo, LoadInfo, NodeInfo, Phase};
 use crate::model::{NodeName, Verdict};
 
@@ -155,16 +153,7 @@ pub fn write(report: &Report) -> Result<(), ReportError> {
 /// # Errors
 /// The folder cannot be written.
 pub fn write_file(path: &Path, text: &str) -> Result<(), ReportError> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.tmp", std::process::id()));
-    let beside = Path::new(&beside);
-    let written = fs::File::create(beside)
-        .and_then(|mut f| f.write_all(text.as_bytes()).and_then(|()| f.sync_all()))
-        .and_then(|()| fs::rename(beside, path));
-    written.map_err(|e| {
-        fs::remove_file(beside).or_logged("remove a draft");
-        ReportError::write(path, e)
-    })
+    make::replace_durably(path, text).map_err(|e| ReportError::write(path, e))
 }
 
 /// The results of the history.

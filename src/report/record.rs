@@ -4,12 +4,12 @@
 //! an event is an error.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::BufReader;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::check::Failure;
+use crate::files::read;
 use crate::model::event::{Canary, DrillInfo, End, Event, EventKind, LoadInfo, NodeInfo, Phase};
 use crate::model::owners::Owners;
 use crate::model::slot::SlotSet;
@@ -139,14 +139,13 @@ impl OwnFold {
 
 impl Record {
     pub fn read(path: &Path) -> Result<Record, ReportError> {
-        let file = File::open(path).map_err(|e| ReportError::read(path, e))?;
+        let file = read::open_inside(path).map_err(|e| ReportError::read(path, e))?;
         let mut lines = BufReader::new(file);
         let (mut line, mut number) = (Vec::new(), 0u64);
         let mut record: Option<Record> = None;
         loop {
-            line.clear();
-            let n = lines.read_until(b'\n', &mut line).map_err(|e| ReportError::read(path, e))?;
-            if n == 0 {
+            let n = read::line(&mut lines, &mut line, read::LINE);
+            if n.map_err(|e| ReportError::read(path, e))? == 0 {
                 break;
             }
             number += 1;

@@ -2,15 +2,18 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use crate::files::read;
 
 /// A larger file is not read.
 const MOST: u64 = 1 << 30;
 /// No key has more bytes.
 const LONGEST: usize = 512;
+/// And the end of a line no more of them.
+const BLANKS: usize = 512;
 
 /// Which keys are asked for, in which order. After the last one it begins anew.
 #[derive(Clone, PartialEq)]
@@ -45,21 +48,28 @@ impl Trace {
     /// # Errors
     /// The file cannot be read, is empty, or a line is not a key.
     pub fn read(file: &Path) -> Result<Trace, TraceError> {
-        let about = std::fs::metadata(file)?;
         // Devices and the like may have no end.
-        if !about.is_file() {
+        if !std::fs::metadata(file)?.is_file() {
             return Err(TraceError::NoFile);
         }
-        if about.len() > MOST {
+        let opened = read::open(file)?;
+        if opened.metadata()?.len() > MOST {
             return Err(TraceError::Large);
         }
         let (mut numbers, mut accesses) = (HashMap::new(), Vec::new());
-        for (line, key) in BufReader::new(File::open(file)?).split(b'\n').enumerate() {
-            let key = key?;
-            let key = key.trim_ascii_end();
+        let (mut lines, mut line) = (BufReader::new(opened), Vec::new());
+        for number in 1.. {
+            match read::line(&mut lines, &mut line, LONGEST + BLANKS) {
+                Ok(0) => break,
+                Err(e) if e.kind() == io::ErrorKind::FileTooLarge => {
+                    return Err(TraceError::NoKey(number));
+                }
+                read => drop(read?),
+            }
+            let key = line.trim_ascii_end();
             let is_key = (1..=LONGEST).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic);
             if !is_key {
-                return Err(TraceError::NoKey(line + 1));
+                return Err(TraceError::NoKey(number));
             }
             let next = numbers.len() as u32;
             accesses.push(*numbers.entry(key.to_vec()).or_insert(next));

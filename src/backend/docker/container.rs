@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
 
-use super::super::{NodePlan, config, private};
+use super::super::{NodePlan, config};
 use super::call::call;
 use super::endpoint::Engine;
 use super::error::{DockerError, status};
@@ -23,6 +23,7 @@ use super::image::Image;
 use super::made::{HOME, Kit, PERIOD};
 use super::network::Network;
 use super::owner::Owner;
+use crate::files::make;
 use crate::model::NodeName;
 
 /// `redrill-<drill>-cache-0-0`
@@ -141,7 +142,7 @@ pub fn pack<'f>(files: impl Iterator<Item = (&'f str, &'f [u8])>) -> std::io::Re
     let mut archive = tar::Builder::new(Vec::new());
     for (name, content) in files {
         let mut header = tar::Header::new_gnu();
-        header.set_mode(if name == config::FILE { private::MODE } else { 0o644 });
+        header.set_mode(if name == config::FILE { make::MODE } else { 0o644 });
         header.set_size(content.len() as u64);
         archive.append_data(&mut header, name, content)?;
     }

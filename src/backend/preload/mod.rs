@@ -4,6 +4,7 @@
 //!
 //! A file beside it controls it, the [`Control`], which it reads every 10 ms.
 
+use crate::files::make;
 use crate::log::OrLogged;
 use std::io;
 use std::path::Path;
@@ -93,8 +94,8 @@ pub fn is_refused_by(binary: &Path) -> Option<String> {
 fn version_with_library(binary: &Path) -> io::Result<String> {
     let number: u64 = rand::random();
     let folder = std::env::temp_dir().join(format!("redrill-preload-{number:016x}"));
-    std::fs::create_dir(&folder)?;
-    let tried = std::fs::write(folder.join(FILE), LIBRARY).and_then(|()| {
+    make::new_dir(&folder)?;
+    let tried = make::write(&folder.join(FILE), LIBRARY).and_then(|()| {
         let mut command = Command::new(std::path::absolute(binary)?);
         // It has printed its version without the library before, so it ends.
         load(&mut command, &folder).env(HELLO, "1").arg("--version").stdin(Stdio::null()).output()

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use super::super::config;
 use super::super::logs::{Logs, cannot_write};
 use super::super::preload::{self, Control};
-use super::super::private::{self, nodes_dir};
+use super::super::private::nodes_dir;
 use super::super::programs::remove;
 use super::super::{BackendError, NodePlan};
+use crate::files::make;
 use crate::model::NodeName;
 
 /// `nodes/` in a run folder.
@@ -20,7 +21,7 @@ impl Folder {
     /// `run_folder` must be absolute: servers change their directory.
     pub fn make(run_folder: &Path) -> Result<Folder, BackendError> {
         let folder = Folder { nodes: nodes_dir(run_folder) };
-        private::make_dir(&folder.nodes).map_err(|e| cannot_write(&folder.nodes, e))?;
+        make::dir(&folder.nodes).map_err(|e| cannot_write(&folder.nodes, e))?;
         Ok(folder)
     }
 
@@ -37,12 +38,12 @@ impl Folder {
     /// Creates the node's directory, with the files that it starts from.
     pub fn write_node(&self, plan: &NodePlan, logs: &Logs) -> Result<(), BackendError> {
         let dir = self.node(&plan.name);
-        private::make_dir(&dir).map_err(|e| cannot_write(&dir, e))?;
+        make::dir(&dir).map_err(|e| cannot_write(&dir, e))?;
         let text = config::text(plan, &dir, &logs.path(&plan.name));
         let conf = (config::FILE.to_owned(), text);
         for (name, content) in plan.files.iter().chain([&conf]) {
             let path = dir.join(name);
-            private::write(&path, content).map_err(|e| cannot_write(&path, e))?;
+            make::write(&path, content).map_err(|e| cannot_write(&path, e))?;
         }
         Ok(())
     }
@@ -59,15 +60,14 @@ impl Folder {
 
     pub fn write_preload(&self) -> Result<(), BackendError> {
         let path = self.preload().join(preload::FILE);
-        let made = private::make_dir(&self.preload());
-        made.and_then(|()| fs::write(&path, preload::LIBRARY)).map_err(|e| cannot_write(&path, e))
+        let made = make::dir(&self.preload());
+        made.and_then(|()| make::write(&path, preload::LIBRARY)).map_err(|e| cannot_write(&path, e))
     }
 
     /// Replaces the file at once, because it is read all the time.
     pub fn write_control(&self, name: &NodeName, control: &Control) -> Result<(), BackendError> {
-        let (path, new) = (self.control(name), self.control(name).with_extension("new"));
-        let written = fs::write(&new, control.to_bytes()).and_then(|()| fs::rename(&new, &path));
-        written.map_err(|e| cannot_write(&path, e))
+        let path = self.control(name);
+        make::replace(&path, control.to_bytes()).map_err(|e| cannot_write(&path, e))
     }
 
     /// Removes everything that the node wrote, but for the files that its plan gave it, which stay

@@ -12,13 +12,14 @@ mod throttle;
 use std::collections::HashMap;
 use std::fs;
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rustix::process::Signal;
+use rustix::process::{Resource, Rlimit, Signal};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::Instant;
 use tracing::debug;
@@ -28,9 +29,9 @@ use self::throttle::Throttle;
 use super::error::BackendError;
 use super::exits::NodeExited;
 use super::logs::{Logs, cannot_write};
-use super::private;
 use super::proc::{self, RunQueue};
 use super::sockets::{Inode, SocketOwner, SocketOwners};
+use crate::files::make;
 use crate::log::{OrLogged, OrUnheard};
 use crate::model::NodeName;
 use crate::spec::step::Data;
@@ -45,6 +46,9 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How long the kernel may take to end a killed program.
 const LAST_GRACE: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// No file that an actor writes, its log among them, grows larger. What it writes then fails
+/// (EFBIG), or the kernel ends it (SIGXFSZ).
+const MOST_BYTES_OF_FILE: u64 = 256 << 20;
 /// If more programs end at once, a slow receiver misses the first of them.
 const EXITS_KEPT: usize = 1024;
 
@@ -142,7 +146,7 @@ impl Programs {
         if data == Data::Dropped && !self.runs(name) {
             remove(&home)?;
         }
-        private::make_dir(&home).map_err(|e| cannot_write(&home, e))?;
+        make::dir(&home).map_err(|e| cannot_write(&home, e))?;
         let mut command = Command::new(&plan.program);
         command.args(&plan.args).envs(plan.env).env(HOME, home).env(NAME, name.to_string());
         match plan.talks {
@@ -150,6 +154,7 @@ impl Programs {
             false => command.stdin(Stdio::null()).stdout(self.logs.open(name)?),
         };
         command.stderr(self.logs.open(name)?);
+        bound_files(&mut command);
         if let (Some(stdin), Some(stdout)) = self.spawn(name, command).await? {
             // Nobody may want them any more.
             starts.send(ActorPipes { stdin, stdout }).or_unheard();
@@ -322,6 +327,16 @@ fn signalled(name: &NodeName, sent: Option<io::Result<()>>) -> Result<(), Backen
         None => Err(BackendError::NotRunning { name }),
         Some(sent) => sent.map_err(|source| BackendError::Signal { name, source }),
     }
+}
+
+fn bound_files(command: &mut Command) {
+    let most = Some(MOST_BYTES_OF_FILE);
+    let bound = move || {
+        let limit = Rlimit { current: most, maximum: most };
+        Ok(rustix::process::setrlimit(Resource::Fsize, limit)?)
+    };
+    // SAFETY: between fork and exec only a system call is made.
+    unsafe { command.pre_exec(bound) };
 }
 
 /// Ends what servers and actors have left, waits until it is gone, and returns the pids. `nodes` is

@@ -5,12 +5,12 @@
 //! bytes here. Rows go into buckets by their keys as they arrive, so that reading a span of keys
 //! reads only its own buckets. The file is gone when it is dropped, however redrill ends.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::files::make;
 use crate::model::op::{
     Action, CacheOp, Cause, CounterOp, Ended, ExpiryOp, FoundIn, LockOp, Op, OpHead, Outcome, Part,
     Purpose, QueueOp, Redirects, RegisterOp, SetOp, TransferOp,
@@ -46,7 +46,7 @@ impl Packed {
     /// # Errors
     /// Neither can hold a file.
     pub fn new(instead: &Path) -> io::Result<Packed> {
-        let file = nameless(&std::env::temp_dir()).or_else(|_| nameless(instead))?;
+        let file = make::nameless(&std::env::temp_dir()).or_else(|_| make::nameless(instead))?;
         let buckets = (0..BUCKETS).map(|_| Bucket::default()).collect();
         Ok(Packed { file, length: 0, rows: 0, buckets })
     }
@@ -97,16 +97,6 @@ impl Packed {
         }
         Ok(())
     }
-}
-
-fn nameless(folder: &Path) -> io::Result<File> {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let path = folder.join(format!("redrill-{}-{number}.rows", std::process::id()));
-    let mut options = File::options();
-    let file = options.read(true).write(true).create_new(true).mode(0o600).open(&path)?;
-    fs::remove_file(&path)?;
-    Ok(file)
 }
 
 fn rows(

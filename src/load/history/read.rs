@@ -1,13 +1,14 @@
 //! Reads a history, also one that is cut off.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Seek as _};
+use std::io::{self, BufReader, Seek as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use super::HistoryError;
 use super::{fast, old};
+use crate::files::read as bounded;
 use crate::model::Workload;
 use crate::model::op::Op;
 
@@ -18,7 +19,7 @@ const BATCHES_AHEAD: usize = 4;
 /// Opens the history at `path`. It fails if the file cannot be opened.
 pub fn read(path: &Path) -> Result<Reader, HistoryError> {
     let failed = |source| HistoryError::Read { path: path.to_owned(), source };
-    let file = File::open(path).map_err(failed)?;
+    let file = bounded::open_inside(path).map_err(failed)?;
     // The file does not even have the head of a finished history.
     let length = file.metadata().map_err(failed)?.len();
     let decoder = zstd::Decoder::new(file).map_err(failed)?;
@@ -106,8 +107,7 @@ impl Reader {
 
     /// Reads the next whole line into `self.line`; false at the end.
     fn next_line(&mut self) -> io::Result<bool> {
-        self.line.clear();
-        match self.lines.read_until(b'\n', &mut self.line) {
+        match bounded::line(&mut self.lines, &mut self.line, bounded::LINE) {
             Ok(0) => return Ok(false),
             Ok(_) if self.line.ends_with(b"\n") => return Ok(true),
             Ok(_) => {}
@@ -152,6 +152,7 @@ mod tests {
     use std::time::Duration;
 
     use super::super::create;
+    use super::super::write::write_into;
     use super::*;
     use crate::model::event::Teller;
     use crate::model::op::{Action, RegisterOp};
@@ -247,7 +248,9 @@ mod tests {
         let broken = move |error: &io::Error| tell.send(error.to_string()).unwrap();
         // A Linux device that is always full.
         let teller = Teller::new(Clock::start()).0;
-        let history = create(Path::new("/dev/full"), teller, broken).unwrap();
+        let path = Path::new("/dev/full");
+        let full = File::options().write(true).open(path).unwrap();
+        let history = write_into(full, path, teller, broken).unwrap();
         let mut writer = history.writer();
         (0..200_000).for_each(|n| writer.push(op(n)));
         drop(writer);

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::HistoryError;
+use crate::files::make;
 use crate::log::OrUnheard;
 use crate::model::event::{EventKind, Teller};
 use crate::model::op::Op;
@@ -35,8 +36,19 @@ pub fn create(
     teller: Teller,
     broken: impl FnOnce(&io::Error) + Send + 'static,
 ) -> Result<History, HistoryError> {
+    let file =
+        make::anew(path).map_err(|source| HistoryError::Write { path: path.to_owned(), source })?;
+    write_into(file, path, teller, broken)
+}
+
+/// Starts a history in the open `file`, which messages call `path`.
+pub(super) fn write_into(
+    file: File,
+    path: &Path,
+    teller: Teller,
+    broken: impl FnOnce(&io::Error) + Send + 'static,
+) -> Result<History, HistoryError> {
     let failed = |source| HistoryError::Write { path: path.to_owned(), source };
-    let file = File::create(path).map_err(failed)?;
     let encoder = zstd::Encoder::new(file, 1).map_err(failed)?;
     let (sender, batches) = sync_channel(WAITING);
     let output = Output { encoder, operations: 0, line: Vec::new() };

@@ -12,6 +12,7 @@ mod judged;
 mod locks_felt;
 mod lost;
 mod page;
+mod planted;
 mod read_back;
 mod regions;
 mod schema;

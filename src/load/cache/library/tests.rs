@@ -136,6 +136,22 @@ fn an_entity_that_does_not_exist_is_not_computed() {
 }
 
 #[test]
+fn one_that_asks_on_and_on_is_ended() {
+    let each = r#"*\"do\":\"read\"*) while :; do ask 1 other:1; done ;;"#;
+    run(each, async |library, events| {
+        read(&library).await;
+        let (give_up, mut told) = (Instant::now() + Duration::from_secs(20), Vec::new());
+        while told.is_empty() && Instant::now() < give_up {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            told = warnings(&events);
+        }
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains("asked 10000 questions without reading the answers"), "{told:?}");
+        library.end().await;
+    });
+}
+
+#[test]
 fn a_question_that_is_none_is_told_of() {
     let each = r#"*\"do\":\"read\"*) echo '{"ask":"one","compute":"app:1"}'; echo '{"ask":1}' ;;"#;
     run(each, async |library, events| {

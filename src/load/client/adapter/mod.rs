@@ -52,6 +52,11 @@ const BATCH: usize = 64 << 10;
 const LINE: u64 = 1 << 20;
 /// An error's text is counted by so many characters of its first line.
 const TEXT: usize = 160;
+/// Questions that an adapter may have asked and not have read the answers of. It is ended if it
+/// asks more.
+const QUESTIONS: usize = 10_000;
+/// Lines of orders that were given up wait no longer once there are so many lines.
+const LINES: usize = 1_000;
 /// Different texts that are counted; further ones are counted together.
 const TEXTS: usize = 50;
 const OTHER_TEXTS: &str = "(other errors)";
@@ -103,6 +108,8 @@ struct State {
     does: Vec<String>,
     /// Lines that have not been handed over.
     lines: VecDeque<(u64, String)>,
+    /// Questions of the program that runs now whose answers have not been handed over.
+    questions: usize,
     phase: Phase,
     /// It has come so far that the load may begin.
     ready: bool,
@@ -199,6 +206,7 @@ impl Adapter {
             next_id: 1,
             does: Vec::new(),
             lines: VecDeque::new(),
+            questions: 0,
             phase: Phase::Silent,
             ready: false,
             ending: false,
@@ -235,6 +243,7 @@ impl Adapter {
         if taken {
             state.lines.push_back((id, line(&Order { id, work })));
             state.waiting.insert(id, Waiting { handed_over: false, whose, answer });
+            state.forget_given_up();
             self.to_write.notify_one();
         } else {
             answer.send(Ended::Gone { handed_over: false }).or_unheard();
@@ -338,7 +347,8 @@ impl Adapter {
             match state.waiting.get_mut(&id) {
                 Some(waiting) => waiting.handed_over = true,
                 None if id > 0 => continue,
-                None => {}
+                // An answer to a question, or the greeting, before any question.
+                None => state.questions = state.questions.saturating_sub(1),
             }
             batch.push_str(&line);
         }
@@ -357,6 +367,9 @@ impl Adapter {
             Ok(reply) => reply,
             Err(why) => match (serde_json::from_str(&text), &self.settings.questions) {
                 (Ok(ask), Some(questions)) => {
+                    if !self.may_ask() {
+                        return;
+                    }
                     let times_ended = self.program.times_ended();
                     return questions.send(Question { ask, times_ended }).or_unheard();
                 }
@@ -380,6 +393,22 @@ impl Adapter {
             let what = if known { Nonsense::AnsweredTwice } else { Nonsense::UnknownId };
             self.object_in(state, what, &text);
         }
+    }
+
+    /// Counts a question. The program is ended by one that is too many.
+    fn may_ask(&self) -> bool {
+        let mut state = self.state.borrow_mut();
+        state.questions += 1;
+        let may_ask = state.questions <= QUESTIONS;
+        if !may_ask && state.phase != Phase::Silent {
+            state.end_all();
+            self.program.kill();
+            self.warn(&format!(
+                "its adapter has asked {QUESTIONS} questions without reading the answers, which is \
+                 the limit, and was ended"
+            ));
+        }
+        may_ask
     }
 
     fn object(&self, what: Nonsense, said: &str) {
@@ -444,6 +473,7 @@ impl State {
     /// The program has just been started: it is greeted first.
     fn begin(&mut self) {
         self.phase = Phase::Begins;
+        self.questions = 0;
         let greeting = Greeting {
             protocol: VERSION,
             name: "redrill".to_owned(),
@@ -451,6 +481,14 @@ impl State {
             does: Vec::new(),
         };
         self.lines = VecDeque::from([(0, line(&greeting))]);
+    }
+
+    /// Drops the lines of orders that nobody waits for, if there are many lines: a program that
+    /// reads nothing would leave them all here.
+    fn forget_given_up(&mut self) {
+        if self.lines.len() > LINES + 2 * self.waiting.len() {
+            self.lines.retain(|(id, _)| *id == 0 || self.waiting.contains_key(id));
+        }
     }
 
     /// Its output has ended, or is of no use.

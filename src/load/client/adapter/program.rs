@@ -76,7 +76,7 @@ impl Program {
         by_itself
     }
 
-    fn kill(&self) {
+    pub(super) fn kill(&self) {
         if self.end().is_none() {
             self.programs.signal(&self.name, Signal::KILL).or_logged("end an adapter");
         }

@@ -127,6 +127,19 @@ fn run<T>(each: &str, then: impl AsyncFnOnce(Rc<Adapter>, Receiver<Event>) -> T)
     })
 }
 
+/// The log is what the adapter writes to its standard error.
+#[test]
+fn no_file_of_an_adapter_grows_without_end() {
+    let limit = on_keys("ulimit -f >&2; echo '{\"id\":'");
+    let told = with(&shell(&limit), Workload::Register, async |launched, _| {
+        let adapter = launched.unwrap();
+        read_a_key(&adapter).await;
+        adapter.program.last_words().await
+    });
+    // `ulimit` counts blocks of 512 bytes.
+    assert!(told.contains("524288"), "{told}");
+}
+
 #[test]
 fn a_program_that_cannot_be_run_is_named() {
     let folder = tempfile::tempdir().unwrap();

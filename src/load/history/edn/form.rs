@@ -15,6 +15,8 @@ pub fn wrong(line: usize, what: impl Into<String>) -> EdnError {
 
 /// Deeper nesting is no history, and would use up the stack.
 const DEEPEST: usize = 32;
+/// No number, word or text of a history is longer, in bytes.
+const LONGEST: usize = 64_000;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Form {
@@ -120,7 +122,7 @@ impl<'a> Reader<'a> {
             Some('"') => self.string(),
             Some('#') => self.tagged(depth),
             Some(c @ (']' | ')' | '}')) => Err(wrong(self.line, format!("`{c}` closes nothing"))),
-            Some(_) => Ok(self.atom()),
+            Some(_) => self.atom(),
         }
     }
 
@@ -155,7 +157,7 @@ impl<'a> Reader<'a> {
         if self.peek() == Some('{') {
             return Ok(Form::List(self.list('}', depth)?));
         }
-        self.atom();
+        self.atom()?;
         self.skip(depth)?;
         self.form(depth + 1)
     }
@@ -164,6 +166,7 @@ impl<'a> Reader<'a> {
         let (line, start) = (self.line, self.at);
         self.bump();
         loop {
+            self.bound(line, start)?;
             match self.bump() {
                 Some('"') => return Ok(Form::Atom(self.text[start..self.at].to_owned())),
                 Some('\\') => {
@@ -175,15 +178,24 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn atom(&mut self) -> Form {
-        let start = self.at;
+    /// Refuses a piece that begins at `start` and goes on and on.
+    fn bound(&self, line: usize, start: usize) -> Result<(), EdnError> {
+        match self.at - start > LONGEST {
+            true => Err(wrong(line, format!("one value has more than {LONGEST} bytes, the limit"))),
+            false => Ok(()),
+        }
+    }
+
+    fn atom(&mut self) -> Result<Form, EdnError> {
+        let (line, start) = (self.line, self.at);
         let ends = |c: char| c.is_whitespace() || ",;\"()[]{}".contains(c);
         while self.peek().is_some_and(|c| !ends(c)) {
+            self.bound(line, start)?;
             self.bump();
         }
-        match &self.text[start..self.at] {
+        Ok(match &self.text[start..self.at] {
             "nil" => Form::Nil,
             text => Form::Atom(text.to_owned()),
-        }
+        })
     }
 }

@@ -194,3 +194,13 @@ proptest! {
         let _ = parse(&text, Some("0"));
     }
 }
+
+#[test]
+fn a_value_without_end_is_refused_with_its_limit() {
+    let long = "9".repeat(70_000);
+    for value in [long.clone(), format!("\"{long}\"")] {
+        let text = format!("{{:process 0, :type :invoke, :f :write, :value {value}}}");
+        let why = parse(&text, None).unwrap_err().to_string();
+        assert_eq!(why, "line 1: one value has more than 64000 bytes, the limit");
+    }
+}
