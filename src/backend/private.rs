@@ -25,7 +25,7 @@ pub fn password_file(directory: &Path) -> PathBuf {
 
 pub fn keep_password(directory: &Path, password: &Password) -> io::Result<()> {
     make::dir(&nodes_dir(directory))?;
-    make::write(&password_file(directory), &format!("{}\n", password.reveal()))
+    make::write(&password_file(directory), format!("{}\n", password.reveal()))
 }
 
 /// `None` if servers have none, or if it is not for this user.
