@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::gossip::TooMuchGossip;
 use super::network::NetworkError;
 use crate::backend::{BackendError, NodeExited};
 use crate::model::NodeName;
@@ -18,6 +19,8 @@ pub enum FormError {
         because(.reason)
     )]
     Directive { group: String, line: String, reason: String },
+    #[error(transparent)]
+    Gossip(#[from] TooMuchGossip),
     #[error("the server of {0}")]
     Exited(Box<NodeExited>),
     #[error("after {} s {}", waited.as_secs(), listed(.nodes))]
@@ -31,6 +34,7 @@ impl FormError {
             FormError::Directive { .. } => true,
             FormError::Backend(_)
             | FormError::Network(_)
+            | FormError::Gossip(_)
             | FormError::Exited(_)
             | FormError::NotReady { .. } => false,
         }

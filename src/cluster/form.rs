@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::error::FormError;
+use super::gossip;
 use super::network::Network;
 use super::nodes_conf::even_slots;
 use super::places::{Newcomers, Places};
@@ -18,6 +19,7 @@ use crate::backend::registry::NodeRecord;
 use crate::backend::{Backend, NodePlan};
 use crate::model::event::{NodeInfo, Role};
 use crate::model::{NodeName, Password};
+use crate::net::Cuts;
 use crate::node::Node;
 use crate::spec::Topology;
 use crate::spec::sync::DataSync;
@@ -33,6 +35,8 @@ pub struct Deployment {
     pub places: Arc<Places>,
     /// The links between nodes and clients; `None` if they connect directly.
     pub network: Option<Arc<Network>>,
+    /// The cuts between nodes that are active.
+    pub cuts: Cuts,
     /// What all servers ask of their clients.
     pub password: Option<Password>,
 }
@@ -72,6 +76,7 @@ pub async fn bring_up_most(
     relay: Option<u64>,
     heard: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Deployment, FormError> {
+    gossip::check(topology, backend)?;
     let password = (topology.auth == Auth::Password).then(Password::draw);
     let groups: Vec<DeployedGroup> = topology
         .groups
@@ -136,7 +141,7 @@ pub async fn bring_up_most(
     }
     all_ready(&awaited).await?;
     let (network, sync) = (network.map(Arc::new), topology.sync.clone());
-    Ok(Deployment { groups, sync, places, network, password })
+    Ok(Deployment { groups, sync, places, network, cuts: Cuts::default(), password })
 }
 
 /// The nodes of a group with their addresses. Nothing is started.

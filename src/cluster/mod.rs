@@ -2,6 +2,7 @@
 
 mod error;
 pub mod form;
+pub mod gossip;
 pub mod health;
 pub mod moving;
 pub mod members;

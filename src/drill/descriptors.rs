@@ -8,10 +8,10 @@ use crate::spec::topology::Group;
 
 /// Runtimes, logs, the history.
 const OWN: u64 = 64;
-/// For each node: its process, requests, views and probes.
-const OF_NODE: u64 = 6;
+/// For each node: its process, requests, views, and probes, which read and write apart.
+const OF_NODE: u64 = 7;
 /// For each node behind a relay: its doors, replication, and probes once more.
-const OF_RELAYED_NODE: u64 = 8;
+const OF_RELAYED_NODE: u64 = 10;
 /// For each replicator: its process, its input and output, its log.
 const OF_REPLICATOR: u64 = 4;
 
@@ -92,13 +92,13 @@ fn reached(scenario: &Scenario, load: &Load) -> u64 {
     of(&own) + if is_read_apart { of(&read) } else { 0 }
 }
 
-/// Connections of probes from further regions than the first one.
+/// Connections of probes from further regions than the first one, for reads and for writes.
 fn far_probes(scenario: &Scenario, group: &Group) -> u64 {
     if scenario.topology.source_of(&group.name).is_some() {
         return 0;
     }
     let further = scenario.probed_from(&group.name).len() as u64 - 1;
-    further * nodes_of(scenario, &scenario.topology.followers(&group.name))
+    2 * further * nodes_of(scenario, &scenario.topology.followers(&group.name))
 }
 
 /// Connections beside the links of who measures between groups with the same data, and of who asks
@@ -150,11 +150,11 @@ mod tests {
     #[test]
     fn nodes_clients_and_the_relay_count() {
         let plain = of("loads: { app: { rate: 200/s } }\n");
-        assert_eq!(plain, 64 + 6 * 7);
+        assert_eq!(plain, 64 + 6 * 8);
         assert_eq!(of("loads: { app: { rate: 200/s, instances: 4 } }\n"), plain + 6 * 3);
         let relayed = of("loads: { app: { rate: 200/s } }\ntimeline: [{ at: 1s, do: partition, \
                           target: primary of shard 0, for: 1s }]\n");
-        assert_eq!(relayed, plain + 2 * 36 + 6 * 10);
+        assert_eq!(relayed, plain + 2 * 36 + 6 * 12);
     }
 
     /// A live test compares the sum with what such a drill has open.
@@ -167,20 +167,20 @@ mod tests {
         let both = format!("{near}, far: {{ rate: 1/s, group: us, region: eu-west }}");
         let probe = "\nprobe: { deadline: 400ms }";
         // Four nodes behind a relay, and a load of one connection to each, read apart.
-        let standby = 64 + 4 * 6 + 4 * 8 + 3 * 2 * 4;
+        let standby = 64 + 4 * 7 + 4 * 10 + 3 * 2 * 4;
         // One is written and read, and the other too.
         assert_eq!(far(near, "standby-2r"), standby + 2 * (1 + 1) * 2);
         let more = far(&both, &format!("standby-2r{probe}")) - far(near, "standby-2r");
-        assert_eq!(more, 3 * 2 * 4 + 3 * 4, "another load, and the probes of its region");
+        assert_eq!(more, 3 * 2 * 4 + 3 * 2 * 4, "another load, and the probes of its region");
         // Who may turn to the other group comes to it over the link.
         let own = "near: { rate: 1/s, group: us, region: us-east }, far: { rate: 1/s, group: eu, \
                    region: eu-west }";
         let turns = own.replacen("us,", "us, fallback: eu,", 1);
         let probe_far = "\nprobe: { deadline: 400ms }";
         let active = |loads: &str| far(loads, &format!("active-active-2r{probe_far}"));
-        assert_eq!(active(&turns) - active(own), 3 * 2 + 3 * 2, "a load's, and probes of `eu`");
+        assert_eq!(active(&turns) - active(own), 3 * 2 + 3 * 2 * 2, "a load's, and probes of `eu`");
         // Six replicators; each of six nodes is asked by five who measure, and one who watches.
-        let three = 64 + 6 * 6 + 6 * 8 + 3 * (2 + 6) + 6 * 4 + 2 * 6 * 6 + 6 * (1 + 2 + 3);
+        let three = 64 + 6 * 7 + 6 * 10 + 3 * (2 + 6) + 6 * 4 + 2 * 6 * 6 + 6 * (1 + 2 + 3);
         let probe = "\nprobe: { deadline: 1200ms }";
         assert_eq!(far(near, &format!("active-active-3r{probe}")), three);
     }

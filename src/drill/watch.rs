@@ -35,7 +35,8 @@ impl Observers {
         let keeping = drill.scenario.loads.iter().filter(|load| load.workload.expires());
         let stalls = keeping.map(|load| load.groups[0].clone()).collect();
         let teller = drill.teller.clone();
-        let watcher = Watcher::launch(&deployment.groups, (tied, stalls), probe.budget, teller);
+        let settings = (tied, stalls, deployment.cuts.clone());
+        let watcher = Watcher::launch(&deployment.groups, settings, probe.budget, teller);
         let watcher = watcher.map_err(Halt::failed)?;
         let mut canaries = Vec::new();
         let mut named = BTreeMap::new();

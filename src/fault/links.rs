@@ -9,7 +9,7 @@ use super::hit::Hit;
 use super::life::{ActiveFault, Fault, Injected, Note, Site, Undo};
 use crate::backend::{Backend, CutId, Deaf};
 use crate::model::traffic::End;
-use crate::net::{Fabric, Guard, Pairs, Rule};
+use crate::net::{CutEntry, Fabric, Guard, Pairs, Rule};
 use crate::node::Node;
 use crate::spec::network;
 use crate::spec::step::{Bandwidth, Latency, Partition, Refuse, Reset, Trickle, Via};
@@ -17,10 +17,15 @@ use crate::spec::step::{Bandwidth, Latency, Partition, Refuse, Reset, Trickle, V
 #[async_trait]
 impl Fault for Partition {
     async fn inject(&self, site: Site<'_>, hit: &Hit) -> Injected {
-        match self.via {
+        let entry = hit.pairs.clone().map(|pairs| site.deployment.cuts.add(pairs));
+        let (mut active, error) = match self.via {
             Via::Relay => apply(Rule::cut(), site, hit),
             Via::Kernel => cut(site, hit).await,
+        };
+        if error.is_none() {
+            active.undo.push(Box::new(Listed(entry)));
         }
+        (active, error)
     }
 }
 
@@ -108,6 +113,17 @@ pub fn deaf(pairs: &Pairs, nodes: &[&Node]) -> Deaf {
 impl Undo for Guard {
     async fn undo(&mut self, _: &dyn Backend) -> Result<Option<Note>, FaultError> {
         Guard::undo(self);
+        Ok(None)
+    }
+}
+
+/// A cut that is on the deployment's list.
+struct Listed(Option<CutEntry>);
+
+#[async_trait]
+impl Undo for Listed {
+    async fn undo(&mut self, _: &dyn Backend) -> Result<Option<Note>, FaultError> {
+        self.0 = None;
         Ok(None)
     }
 }

@@ -33,11 +33,13 @@
 //! - `connection`: connecting to the server; `open`: the connections that may be reset.
 //! - `pump`: one direction of a connection. `line`: bytes under way, until when.
 //! - `wire`: a directed pair of ends, with its `conditions` and its counts.
+//! - `cuts`: the list of cuts that are active, for those who judge what nodes report.
 //! - `rulebook`: the rules that make up the conditions; `pairs`, `bucket`: their parts.
 
 mod bucket;
 mod conditions;
 mod connection;
+mod cuts;
 mod door;
 mod fabric;
 mod line;
@@ -52,6 +54,7 @@ mod wire;
 mod worker;
 
 pub use conditions::Rule;
+pub use cuts::{CutEntry, Cuts};
 pub use door::{Channel, Door, NetError};
 pub use fabric::Fabric;
 pub use pairs::{Ends, Pairs};

@@ -15,10 +15,18 @@ use crate::sync::functions;
 
 pub(super) struct CanaryProbe {
     canary: Canary,
-    client: Rc<Front>,
+    clients: Clients,
     counter: Counter,
     writes: ActionProbes,
     reads: ActionProbes,
+}
+
+/// Each with connections of its own. A server that pauses writes goes on with reads, but a read
+/// waits behind a write on the same connection.
+#[derive(Clone)]
+pub(super) struct Clients {
+    pub(super) reads: Rc<Front>,
+    pub(super) writes: Rc<Front>,
 }
 
 /// The probes of one canary by one action (read or write).
@@ -37,9 +45,9 @@ pub(super) enum ProbeStart {
 }
 
 impl CanaryProbe {
-    pub(super) fn new(canary: Canary, client: Rc<Front>) -> CanaryProbe {
+    pub(super) fn new(canary: Canary, clients: Clients) -> CanaryProbe {
         let (counter, writes, reads) = Default::default();
-        CanaryProbe { canary, client, counter, writes, reads }
+        CanaryProbe { canary, clients, counter, writes, reads }
     }
 
     fn probes(&mut self, action: Access) -> &mut ActionProbes {
@@ -62,20 +70,20 @@ impl CanaryProbe {
         action: Access,
         values: &mut Values,
     ) -> (Rc<Front>, Request, ProbeStart) {
-        let CanaryProbe { canary, client, counter, .. } = self;
-        let (asked, command, read): (_, _, client::Read) = match action {
+        let CanaryProbe { canary, clients, counter, .. } = self;
+        let (client, asked, command, read): (_, _, _, client::Read) = match action {
             Access::Write => {
                 let ticket = counter.write();
                 let value = values.text(ticket.value, 0);
-                let command = match client.has_outbox() {
+                let command = match clients.writes.has_outbox() {
                     true => functions::write("set", &canary.key, value),
                     false => client::set(&canary.key, value),
                 };
-                (ProbeStart::Write(ticket), command, client::done)
+                (&clients.writes, ProbeStart::Write(ticket), command, client::done)
             }
             Access::Read => {
                 let command = client::of("GET", &canary.key);
-                (ProbeStart::Read(counter.read()), command, client::value)
+                (&clients.reads, ProbeStart::Read(counter.read()), command, client::value)
             }
         };
         let request = Request { slot: canary.slot, commands: command.into(), read, wait: None };

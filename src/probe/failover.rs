@@ -3,20 +3,24 @@
 //! First single nodes suspect a primary that they cannot reach (PFAIL). Then a majority agrees
 //! (FAIL), then one of its replicas is elected, and at last all nodes name the new primary.
 //! Each node is asked every round. Each phase is reported once, with the instant at which the
-//! first answer showed it. See the Redis Cluster specification, "Failure detection" and
+//! first answer showed it. Nodes that are cut off begin no phase and hold none up, see
+//! [`standing`]. See the Redis Cluster specification, "Failure detection" and
 //! "Replica election and promotion":
 //! <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>
 
 mod roles;
+mod standing;
 
 use std::collections::{HashMap, HashSet};
 
 use crate::cluster::node_view::NodeView;
 use crate::model::event::FailoverPhase::{self, Agreed, Elected, Propagated, Redundant, Suspected};
 use crate::model::event::{EventKind, Role};
+use crate::net::Cuts;
 use crate::node::{Node, NodeLine};
 
 pub(super) use roles::Roles;
+use standing::Standing;
 
 /// What the nodes of one cluster say about each shard's primary.
 #[derive(Debug)]
@@ -26,6 +30,7 @@ pub(super) struct Failovers {
     /// What each node said last; `None` while it cannot be reached.
     opinions: Vec<Option<Opinion>>,
     shards: Vec<Shard>,
+    standing: Standing,
 }
 
 /// What one node says. Nodes are indexes into [`Failovers::nodes`].
@@ -48,18 +53,21 @@ struct Shard {
     epoch: u64,
     /// The last one that was elected since, and its epoch.
     elected: Option<(usize, u64)>,
+    /// Nodes that have named the elected one without a doubt.
+    followers: HashSet<usize>,
     suspected: bool,
     agreed: bool,
-    /// No replica follows the new leader yet.
+    /// No replica follows the last one that was elected yet.
     alone: bool,
-    /// Nodes that doubted the leader before it led. A node that was cut off from it doubts it a
-    /// moment longer.
+    /// Nodes whose doubts say nothing of the leader until they name it without one. They doubted
+    /// it before it led, or are cut off, and a node that was cut off doubts a moment longer.
     behind: HashSet<usize>,
 }
 
 impl Failovers {
-    /// `nodes` in the roles in which they started: ordinal 0 leads each shard.
-    pub(super) fn new(nodes: &[Node]) -> Failovers {
+    /// `nodes` in the roles in which they started: ordinal 0 leads each shard. `cuts` are the
+    /// links between them that are cut at each moment.
+    pub(super) fn new(nodes: &[Node], cuts: Cuts) -> Failovers {
         let shard = |(leader, node): (usize, &Node)| {
             let number = node.name.shard().filter(|_| node.born == Role::Primary)?;
             Some(Shard { number, leader, ..Shard::default() })
@@ -69,6 +77,7 @@ impl Failovers {
             by_id: nodes.iter().enumerate().map(|(i, node)| (node.id.clone(), i)).collect(),
             opinions: nodes.iter().map(|_| None).collect(),
             shards: nodes.iter().enumerate().filter_map(shard).collect(),
+            standing: Standing::new(nodes, cuts),
         }
     }
 
@@ -80,9 +89,11 @@ impl Failovers {
         if self.opinions[i].is_none() {
             return Vec::new();
         }
+        self.standing.refresh();
+        self.standing.voters = self.shards.iter().map(Shard::newest).collect();
         let mut news = Vec::new();
         for s in 0..self.shards.len() {
-            while let Some((phase, node)) = self.shards[s].next(i, &self.opinions) {
+            while let Some((phase, node)) = self.shards[s].next(i, &self.opinions, &self.standing) {
                 news.push(self.told(s, phase, node, i));
             }
         }
@@ -101,61 +112,122 @@ impl Failovers {
 }
 
 impl Shard {
+    /// The last one that was elected, whether all nodes know it or not.
+    fn newest(&self) -> usize {
+        self.elected.map_or(self.leader, |(new, _)| new)
+    }
+
     /// The next phase of the shard that node `i`'s answer shows, and the node that it is about.
-    fn next(&mut self, i: usize, opinions: &[Option<Opinion>]) -> Option<(FailoverPhase, usize)> {
+    fn next(
+        &mut self,
+        i: usize,
+        opinions: &[Option<Opinion>],
+        standing: &Standing,
+    ) -> Option<(FailoverPhase, usize)> {
         let said = opinions[i].as_ref()?;
-        let leader = self.leader;
-        let (named, epoch) = said.primaries.get(&self.number).copied().unzip();
-        if named == Some(leader) {
-            self.epoch = self.epoch.max(epoch.unwrap_or(0));
+        let named = said.primaries.get(&self.number).copied();
+        self.trust(i, (said, named), standing);
+        if let Some(missed) = self.misses(i, said) {
+            return Some((missed, self.leader));
         }
-        if !said.doubts(leader) {
-            self.behind.remove(&i);
-        }
-        let witness = i != leader && !self.behind.contains(&i);
-        let failed = said.failed.contains(&leader);
-        // A node that was cut off may suspect the new leader and still take it for a replica.
-        let suspects = named == Some(leader) && said.suspects.contains(&leader);
-        // The leader is no witness: it names itself until another node tells it otherwise.
-        if witness && !self.suspected && (failed || suspects) {
-            self.suspected = true;
-            return Some((Suspected, leader));
-        }
-        if witness && !self.agreed && failed {
-            self.agreed = true;
-            return Some((Agreed, leader));
-        }
-        if let Some(new) = self.elects(named.zip(epoch)) {
+        if let Some(new) = self.elects(named) {
+            (self.alone, self.followers) = (true, HashSet::new());
             return Some((Elected, new));
         }
-        if let Some((new, newest)) = self.elected {
-            let others = opinions.iter().enumerate().filter(|(at, _)| *at != leader);
-            let mut others = others.filter_map(|(_, opinion)| opinion.as_ref());
-            let doubt =
-                opinions.iter().enumerate().filter_map(|(at, one)| Some((at, one.as_ref()?)));
-            let names = |one: &Opinion| one.primaries.get(&self.number).map(|(at, _)| *at);
-            if others.all(|one| names(one) == Some(new)) {
-                *self = Shard {
-                    number: self.number,
-                    leader: new,
-                    epoch: newest.max(self.epoch),
-                    alone: true,
-                    behind: doubt.filter(|(_, one)| one.doubts(new)).map(|(at, _)| at).collect(),
-                    ..Shard::default()
-                };
-                return Some((Propagated, new));
-            }
-            return None;
-        }
-        if self.alone && said.follows == Some(leader) {
+        if self.alone && said.follows == Some(self.newest()) {
             self.alone = false;
             return Some((Redundant, i));
         }
-        // The primary was only slow: nobody doubts it any more.
-        if !opinions.iter().flatten().any(|one| one.doubts(leader)) {
+        if let Some((new, _)) = self.elected {
+            let is_known = self.is_known(new, opinions, standing);
+            // If it fails before all know of it, another failover begins.
+            let fails = self.followers.contains(&i) && said.doubts(new);
+            if is_known || fails && standing.may_suspect(i, new) {
+                self.follow(opinions.len());
+                return match is_known {
+                    true => Some((Propagated, new)),
+                    false => self.next(i, opinions, standing),
+                };
+            }
+            return None;
+        }
+        // The primary was only slow: no node whose doubts count doubts it any more.
+        let doubts = |(at, one): (usize, &Option<Opinion>)| {
+            let counts = !self.behind.contains(&at);
+            counts && one.as_ref().is_some_and(|one| one.doubts(self.leader))
+        };
+        if !opinions.iter().enumerate().any(doubts) {
             (self.suspected, self.agreed) = (false, false);
         }
         None
+    }
+
+    /// Takes in whether node `i` trusts the leader, or the elected one.
+    fn trust(
+        &mut self,
+        i: usize,
+        (said, named): (&Opinion, Option<(usize, u64)>),
+        standing: &Standing,
+    ) {
+        let trusts = |node: usize| named.is_some_and(|(at, _)| at == node) && !said.doubts(node);
+        if let Some((_, epoch)) = named.filter(|(at, _)| *at == self.leader) {
+            self.epoch = self.epoch.max(epoch);
+        }
+        if !standing.may_suspect(i, self.leader) {
+            self.behind.insert(i);
+        } else if trusts(self.leader) {
+            self.behind.remove(&i);
+        }
+        if self.elected.is_some_and(|(new, _)| trusts(new)) {
+            self.followers.insert(i);
+        }
+    }
+
+    /// The phase that shows that node `i` misses the leader, if nobody did so before.
+    fn misses(&mut self, i: usize, said: &Opinion) -> Option<FailoverPhase> {
+        let leader = self.leader;
+        // The leader is no witness: it names itself until another node tells it otherwise.
+        let is_witness = i != leader && !self.behind.contains(&i);
+        let failed = said.failed.contains(&leader);
+        // A node that was cut off may suspect the new leader and still take it for a replica.
+        let names = said.primaries.get(&self.number).is_some_and(|(at, _)| *at == leader);
+        let suspects = names && said.suspects.contains(&leader);
+        if is_witness && !self.suspected && (failed || suspects) {
+            self.suspected = true;
+            return Some(Suspected);
+        }
+        if is_witness && !self.agreed && failed {
+            self.agreed = true;
+            return Some(Agreed);
+        }
+        None
+    }
+
+    /// Whether each live node that can hear of `new` names it. The old leader does not count: it
+    /// may not know yet.
+    fn is_known(&self, new: usize, opinions: &[Option<Opinion>], standing: &Standing) -> bool {
+        let names = |one: &Opinion| one.primaries.get(&self.number).map(|(at, _)| *at);
+        let live = opinions.iter().enumerate().filter_map(|(at, one)| Some((at, one.as_ref()?)));
+        let others = live.filter(|(at, one)| *at != self.leader && names(one) != Some(new));
+        let mut ignorant = others.map(|(at, _)| at).peekable();
+        if ignorant.peek().is_none() {
+            return true;
+        }
+        let reached = standing.reached_from(new, |at| opinions[at].is_some());
+        reached.is_some_and(|reached| !ignorant.any(|at| reached.contains(&at)))
+    }
+
+    /// The elected one is the leader from now on.
+    fn follow(&mut self, nodes: usize) {
+        let Some((leader, newest)) = self.elected else { return };
+        *self = Shard {
+            number: self.number,
+            leader,
+            epoch: newest.max(self.epoch),
+            alone: self.alone,
+            behind: (0..nodes).filter(|at| !self.followers.contains(at)).collect(),
+            ..Shard::default()
+        };
     }
 
     /// The node that was elected, by the primary that a node names and its epoch. What is older

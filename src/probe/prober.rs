@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::canary_probe::Clients;
 use super::rounds::{self, Rounds};
 use super::turns::Turns;
 use crate::load::Targets;
@@ -136,15 +137,16 @@ async fn connect(start: Start) -> Result<Rc<Rounds>, ProbeError> {
     let options = rounds::options(&probe, canaries.len());
     let mut clients = BTreeMap::new();
     for (key, targets) in targets {
-        let client = Front::connect(&targets, 0, teller.clock(), options, CONNECT_PATIENCE);
+        let connect = || Front::connect(&targets, 0, teller.clock(), options, CONNECT_PATIENCE);
         let unreachable = |why| ProbeError::Unreachable { group: key.0.clone(), why };
-        let client = client.await.map_err(unreachable)?;
-        clients.insert(key, client);
+        let both = futures::future::try_join(connect(), connect());
+        let (reads, writes) = both.await.map_err(unreachable)?;
+        clients.insert(key, Clients { reads, writes });
     }
     // `launch` has checked that every canary's group is there.
-    let with_client = |canary: Canary| {
-        let client = clients.get(&origin(&canary))?.clone();
-        Some((canary, client))
+    let with_clients = |canary: Canary| {
+        let clients = clients.get(&origin(&canary))?.clone();
+        Some((canary, clients))
     };
-    Ok(Rounds::new(probe, teller, turns, canaries.into_iter().filter_map(with_client)))
+    Ok(Rounds::new(probe, teller, turns, canaries.into_iter().filter_map(with_clients)))
 }

@@ -1,4 +1,5 @@
-//! The rounds: at every tick, those canaries are read and written whose turn it is.
+//! The rounds: at every tick, those canaries are read whose turn it is, and they are written half
+//! a tick later. So a read sees what was there before the write, though both go their own ways.
 //!
 //! Ticks have fixed instants, and no probe delays the next tick. Only redrill itself can: if
 //! the thread overslept a tick, it probes when it wakes, as if the tick had been intended then.
@@ -14,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 
 use super::blind_time::{Blind, BlindTime};
-use super::canary_probe::{CanaryProbe, ProbeStart};
+use super::canary_probe::{CanaryProbe, Clients, ProbeStart};
 use super::outage::ProbeResult;
 use super::turns::Turns;
 use crate::load::client::{Answer, Client, ClientOptions, Front, Request};
@@ -86,10 +87,10 @@ impl Rounds {
         probe: Probe,
         teller: Teller,
         turns: Turns,
-        canaries: impl IntoIterator<Item = (Canary, Rc<Front>)>,
+        canaries: impl IntoIterator<Item = (Canary, Clients)>,
     ) -> Rc<Rounds> {
         let canaries =
-            canaries.into_iter().map(|(canary, client)| CanaryProbe::new(canary, client));
+            canaries.into_iter().map(|(canary, clients)| CanaryProbe::new(canary, clients));
         Rc::new(Rounds {
             probe,
             teller,
@@ -129,21 +130,31 @@ impl Rounds {
         let start = self.now() + self.probe.every;
         let mut accounted = start;
         let mut tick = 0;
+        // Whom it is the turn of is read, and then written.
+        let (mut access, mut turns, mut due) = (Access::Read, Vec::new(), start);
         loop {
-            let due = self.due(start, tick);
             tokio::select! {
                 biased;
                 _ = &mut stop => break,
                 woken = alarm.until(due) => woken?,
             }
             let now = self.now();
-            if self.blind_time.borrow_mut().woke(due, now) {
-                tick = (now.since(start).as_nanos() / self.probe.every.as_nanos().max(1)) as u64;
-                self.round(now);
-            } else {
-                self.round(due);
-            }
-            tick += 1;
+            let is_late = self.blind_time.borrow_mut().woke(due, now);
+            let at = if is_late { now } else { due };
+            let asked = access;
+            (access, due) = match access {
+                Access::Read => {
+                    if is_late {
+                        tick = self.tick_at(start, now);
+                    }
+                    turns = self.turns.borrow_mut().next(now);
+                    tick += 1;
+                    let next = self.due(start, tick);
+                    (Access::Write, at + next.since(at) / 2)
+                }
+                Access::Write => (Access::Read, self.due(start, tick)),
+            };
+            turns.iter().for_each(|canary| self.begin(*canary, asked, at));
             if now.since(accounted) >= ACCOUNT_EVERY {
                 accounted = now;
                 self.tell_account();
@@ -160,18 +171,13 @@ impl Rounds {
         Nanos(start.0 + tick * self.probe.every.as_nanos() as u64)
     }
 
-    fn now(&self) -> Nanos {
-        self.teller.clock().now()
+    /// The last tick before `at`.
+    fn tick_at(&self, start: Nanos, at: Nanos) -> u64 {
+        (at.since(start).as_nanos() / self.probe.every.as_nanos().max(1)) as u64
     }
 
-    fn round(self: &Rc<Self>, due: Nanos) {
-        let turns = self.turns.borrow_mut().next(self.now());
-        for i in turns {
-            // What is lost can be read until the next write.
-            for action in [Access::Read, Access::Write] {
-                self.begin(i, action, due);
-            }
-        }
+    fn now(&self) -> Nanos {
+        self.teller.clock().now()
     }
 
     fn begin(self: &Rc<Self>, i: usize, action: Access, due: Nanos) {

@@ -23,6 +23,7 @@ use crate::cluster::view;
 use crate::log::OrUnheard;
 use crate::model::event::{EventKind, KeptStats, NodeStats, Teller, View};
 use crate::model::{Clock, Nanos, NodeName};
+use crate::net::Cuts;
 use crate::node::{Info, Node, NodeError, Section};
 use crate::wake::PromptThread;
 
@@ -90,14 +91,14 @@ struct Return {
 impl Watcher {
     /// Begins to watch `groups`, over separate connections. Of those that are `tied`, which have
     /// the same data, one is to take the writes. Servers of the groups `stalls` are told to watch
-    /// for how long their own work stops them. `budget` is in requests a second, of which views have
-    /// half.
+    /// for how long their own work stops them. `cuts` are the links that are cut at each moment.
+    /// `budget` is in requests a second, of which views have half.
     ///
     /// # Errors
     /// The machine gives no thread.
     pub fn launch(
         groups: &[DeployedGroup],
-        (tied, stalls): (Vec<usize>, Vec<String>),
+        (tied, stalls, cuts): (Vec<usize>, Vec<String>, Cuts),
         budget: f64,
         teller: Teller,
     ) -> Result<Watcher, ProbeError> {
@@ -109,7 +110,13 @@ impl Watcher {
         let (groups, telling) = (groups.to_vec(), teller.clone());
         let thread = PromptThread::spawn("watcher", move |runtime| match runtime {
             Ok(runtime) => {
-                runtime.block_on(watch((groups, tied, stalls), telling, round, received, told));
+                runtime.block_on(watch(
+                    (groups, tied, stalls, cuts),
+                    telling,
+                    round,
+                    received,
+                    told,
+                ));
             }
             Err(error) => {
                 let text =
@@ -202,14 +209,14 @@ struct Watched {
 }
 
 async fn watch(
-    (groups, tied, stalls): (Vec<DeployedGroup>, Vec<usize>, Vec<String>),
+    (groups, tied, stalls, cuts): (Vec<DeployedGroup>, Vec<usize>, Vec<String>, Cuts),
     teller: Teller,
     round: Duration,
     mut orders: mpsc::UnboundedReceiver<Order>,
     converged: watch::Sender<BTreeSet<usize>>,
 ) {
     let patience = PATIENCE.max(2 * round);
-    let watched = |group| Watched::new(group, patience, &stalls);
+    let watched = |group| Watched::new(group, patience, &stalls, cuts.clone());
     let groups: Vec<Rc<Watched>> = groups.into_iter().map(watched).collect();
     for group in &groups {
         for i in 0..group.nodes.len() {
@@ -411,14 +418,15 @@ fn kept(info: &Info) -> Option<KeptStats> {
 }
 
 impl Watched {
-    fn new(group: DeployedGroup, patience: Duration, stalls: &[String]) -> Rc<Watched> {
+    fn new(group: DeployedGroup, patience: Duration, stalls: &[String], cuts: Cuts) -> Rc<Watched> {
         let own =
             |node: &Node| node.clone().asked(node.admin.apart().with_timeout(patience).routinely());
         let nodes: Vec<Node> = group.all().map(own).collect();
         let cluster = group.spec.is_cluster();
         let name = group.spec.name;
         let views = RefCell::new(GroupViews::new(cluster, nodes.clone()));
-        let (mut failovers, mut roles) = (Failovers::new(&nodes), Roles::new(&nodes));
+        let (mut failovers, mut roles) =
+            (Failovers::new(&nodes, cuts.clone()), Roles::new(&nodes, cuts));
         let failovers: FailoverWatch = match cluster {
             true => Box::new(move |i, node_view| failovers.hear(i, node_view)),
             false => Box::new(move |i, node_view| roles.hear(i, node_view)),

@@ -191,6 +191,7 @@ impl History {
         let of_load = |load: &LoadInfo| (timeout(load), load.lock_rules());
         let loads: Vec<_> = record.info.loads.iter().map(of_load).collect();
         let mut tally = Tally::new(spans, &loads, record.starved.met());
+        tally.pause_instances(record);
         let mut instances = Instances::new(&record.info.loads, spans.line);
         let mut regions = Regions::new(record, spans.line);
         let mut takeovers = Takeovers::new(record);

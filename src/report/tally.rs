@@ -17,8 +17,9 @@ use hdrhistogram::Histogram;
 use crate::model::event::{LoadInfo, Phase};
 use crate::model::histogram::{histogram, record};
 use crate::model::op::{Cause, Op, Outcome, Purpose};
-use crate::model::{LockRules, Nanos, Rate, SessionEnd};
+use crate::model::{LockRules, Nanos, NodeName, Rate, SessionEnd};
 
+use super::data::Hit;
 use super::load_tally::{LoadTally, felt};
 use super::record::Record;
 use super::recovery::Recovered;
@@ -88,6 +89,24 @@ impl Tally {
             redirects: Redirected::default(),
             foreign: 0,
             loads: loads.iter().map(|(timeout, locks)| LoadTally::new(*timeout, *locks)).collect(),
+        }
+    }
+
+    /// Takes in when steps held instances of loads.
+    pub fn pause_instances(&mut self, record: &Record) {
+        let ns = |ms: f64| Nanos((ms * 1e6) as u64);
+        let instance = |hit: &Hit, load: &str| {
+            let name = NodeName::actor(load, hit.node.ordinal);
+            u16::try_from(hit.node.ordinal).ok().filter(|_| hit.node == name)
+        };
+        for (tally, load) in self.loads.iter_mut().zip(&record.info.loads) {
+            for hit in record.steps.iter().flat_map(|step| &step.hits) {
+                let to = hit.undone_ms.map_or(self.spans.line.to, ns);
+                let span = Span { from: ns(hit.at_ms), to };
+                if let Some(instance) = instance(hit, &load.name) {
+                    tally.schedule.pause(instance, span);
+                }
+            }
         }
     }
 
@@ -263,7 +282,7 @@ impl Tally {
         quantile_ms(&self.late, 0.99)
     }
 
-    /// The share of the schedule that was sent, in percent: as it was, and if redrill had
+    /// The share of the schedule that was sent in time, in percent: as it was, and if redrill had
     /// always been in time. `None` if the record breaks off. From `drain` on, loads begin nothing
     /// more and wait for what is in flight.
     pub fn held(&self, rates: &[Rate], drain: Option<Nanos>) -> Option<(f64, f64)> {

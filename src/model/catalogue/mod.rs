@@ -834,7 +834,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
             .busy_does(Spares);
     }
     &[Load], WARNINGS => {
-        "schedule.held" Percent Higher "operations sent, of those the schedule asked for"
+        "schedule.held" Percent Higher "operations sent in time, of those the schedule asked for"
             .knows_own_lateness();
         "schedule.unsent" Count Lower
             "operations that were due and never sent: too many were in flight";

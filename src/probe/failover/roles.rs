@@ -5,13 +5,17 @@
 //! learn of it. When an operator's command promotes a replica, nobody suspects the primary.
 //! <https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/>
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use crate::cluster::node_view::NodeView;
 use crate::model::NodeName;
 use crate::model::event::FailoverPhase::{self, Agreed, Elected, Propagated, Redundant, Suspected};
 use crate::model::event::{EventKind, Role};
+use crate::net::Cuts;
 use crate::node::Node;
+
+use super::standing::Standing;
 
 /// What the nodes and sentinels of one group say of its primary.
 #[derive(Debug)]
@@ -25,10 +29,16 @@ pub struct Roles {
     /// The last primary that all nodes agreed on.
     leader: usize,
     elected: Option<usize>,
+    /// Sentinels that have named the elected one without a doubt.
+    followers: HashSet<usize>,
     suspected: bool,
     agreed: bool,
-    /// No replica follows the new leader yet.
+    /// No replica follows the last one that was elected yet.
     alone: bool,
+    /// Sentinels whose doubts say nothing of the leader until they name it without one: they are
+    /// cut off, or have not named it yet.
+    behind: HashSet<usize>,
+    standing: Standing,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,12 +56,28 @@ impl Opinion {
     fn is(&self, role: Role) -> bool {
         self.role == Some(role)
     }
+
+    /// It is a sentinel's, of `node` as the primary.
+    fn watches(&self, node: usize) -> bool {
+        self.is(Role::Sentinel) && self.names == Some(node)
+    }
+
+    fn doubts(&self, node: usize) -> bool {
+        self.watches(node) && (self.suspects || self.agreed)
+    }
 }
 
 impl Roles {
-    /// `nodes` in the roles in which they started, sentinels included.
-    pub fn new(nodes: &[Node]) -> Roles {
+    /// `nodes` in the roles in which they started, sentinels included. `cuts` are the links
+    /// between them that are cut at each moment.
+    pub fn new(nodes: &[Node], cuts: Cuts) -> Roles {
+        let mut standing = Standing::new(nodes, cuts);
+        standing.voters = (0..nodes.len()).filter(|i| nodes[*i].name.is_sentinel()).collect();
+        let (followers, behind) = Default::default();
         Roles {
+            standing,
+            followers,
+            behind,
             nodes: nodes.iter().map(|node| (node.name.clone(), node.announced)).collect(),
             opinions: nodes.iter().map(|_| None).collect(),
             roles: nodes.iter().map(|_| None).collect(),
@@ -73,6 +99,7 @@ impl Roles {
             && (self.roles[i] == Some(Role::Replica) || before.is_some_and(|one| one.promoted));
         self.roles[i] = role;
         self.opinions[i] = Some(Opinion { promoted, ..self.opinion(node_view) });
+        self.standing.refresh();
         let mut news = Vec::new();
         while let Some((phase, node)) = self.next(i) {
             news.push(self.told(phase, node, i));
@@ -116,44 +143,82 @@ impl Roles {
     /// The next phase of the group that node `i`'s answer shows, and the node that it is about.
     fn next(&mut self, i: usize) -> Option<(FailoverPhase, usize)> {
         let said = self.opinions[i]?;
-        let leader = self.leader;
-        let of_leader = said.is(Role::Sentinel) && said.names == Some(leader);
-        if of_leader && !self.suspected && (said.suspects || said.agreed) {
-            self.suspected = true;
-            return Some((Suspected, leader));
-        }
-        if of_leader && !self.agreed && said.agreed {
-            self.agreed = true;
-            return Some((Agreed, leader));
+        self.trust(i, said);
+        if let Some(missed) = self.misses(i, said) {
+            return Some((missed, self.leader));
         }
         if let Some(new) = self.new_leader(i).filter(|new| self.elected != Some(*new)) {
-            self.elected = Some(new);
+            (self.elected, self.alone) = (Some(new), true);
+            self.followers.clear();
             return Some((Elected, new));
+        }
+        let newest = self.elected.unwrap_or(self.leader);
+        if self.alone && said.is(Role::Replica) && said.names == Some(newest) && said.link_up {
+            self.alone = false;
+            return Some((Redundant, i));
         }
         if let Some(new) = self.elected {
             if said.is(Role::Replica) && i == new {
                 // It became a replica again.
-                self.elected = None;
+                (self.elected, self.alone) = (None, false);
             }
-            if !self.all_name(new) {
-                return None;
+            let is_known = self.is_known(new);
+            // If it fails before all know of it, another failover begins.
+            let fails = self.followers.contains(&i) && said.doubts(new);
+            if is_known || fails && self.standing.may_suspect(i, new) {
+                self.follow(new);
+                return match is_known {
+                    true => Some((Propagated, new)),
+                    false => self.next(i),
+                };
             }
-            (self.leader, self.elected, self.alone) = (new, None, true);
-            (self.suspected, self.agreed) = (false, false);
-            // If one of them still leads at the next promotion, that is no new promotion.
-            self.opinions.iter_mut().flatten().for_each(|one| one.promoted = false);
-            return Some((Propagated, new));
+            return None;
         }
-        if self.alone && said.is(Role::Replica) && said.names == Some(leader) && said.link_up {
-            self.alone = false;
-            return Some((Redundant, i));
-        }
-        // The primary was only slow: nobody doubts it any more.
-        let doubts = |one: &Opinion| one.names == Some(leader) && (one.suspects || one.agreed);
-        if !self.opinions.iter().flatten().any(doubts) {
+        // The primary was only slow: no sentinel whose doubts count doubts it any more.
+        let doubts = |(at, one): (usize, &Option<Opinion>)| {
+            !self.behind.contains(&at) && one.is_some_and(|one| one.doubts(self.leader))
+        };
+        if !self.opinions.iter().enumerate().any(doubts) {
             (self.suspected, self.agreed) = (false, false);
         }
         None
+    }
+
+    /// Takes in whether sentinel `i` trusts the leader, or the elected one.
+    fn trust(&mut self, i: usize, said: Opinion) {
+        let trusts = |node: usize| said.watches(node) && !said.doubts(node);
+        if !self.standing.may_suspect(i, self.leader) {
+            self.behind.insert(i);
+        } else if trusts(self.leader) {
+            self.behind.remove(&i);
+        }
+        if self.elected.is_some_and(trusts) {
+            self.followers.insert(i);
+        }
+    }
+
+    /// The phase that shows that sentinel `i` misses the leader, if nobody did so before.
+    fn misses(&mut self, i: usize, said: Opinion) -> Option<FailoverPhase> {
+        let is_witness = said.doubts(self.leader) && !self.behind.contains(&i);
+        if is_witness && !self.suspected {
+            self.suspected = true;
+            return Some(Suspected);
+        }
+        if is_witness && !self.agreed && said.agreed {
+            self.agreed = true;
+            return Some(Agreed);
+        }
+        None
+    }
+
+    /// The elected one is the leader from now on.
+    fn follow(&mut self, new: usize) {
+        (self.leader, self.elected) = (new, None);
+        (self.suspected, self.agreed) = (false, false);
+        let followers = std::mem::take(&mut self.followers);
+        self.behind = (0..self.nodes.len()).filter(|at| !followers.contains(at)).collect();
+        // If one of them still leads at the next promotion, that is no new promotion.
+        self.opinions.iter_mut().flatten().for_each(|one| one.promoted = false);
     }
 
     /// The new primary, by the answer of node `i`. The node must call itself primary, and must
@@ -172,14 +237,22 @@ impl Roles {
         (new != self.leader && own.is(Role::Primary) && (own.promoted || named())).then_some(new)
     }
 
-    /// Whether all live nodes name `new`. The old leader does not count: it may not know yet.
-    fn all_name(&self, new: usize) -> bool {
+    /// Whether each live node that can hear of `new` names it. The old leader does not count: it
+    /// may not know yet.
+    fn is_known(&self, new: usize) -> bool {
+        let names = |at: usize, one: &Opinion| match at == new {
+            true => one.is(Role::Primary),
+            false => one.names == Some(new),
+        };
         let all = self.opinions.iter().enumerate();
-        let mut live = all.filter_map(|(at, one)| Some((at, one.as_ref()?)));
-        live.all(|(at, one)| {
-            at == self.leader
-                || if at == new { one.is(Role::Primary) } else { one.names == Some(new) }
-        })
+        let live = all.filter_map(|(at, one)| Some((at, one.as_ref()?)));
+        let others = live.filter(|(at, one)| *at != self.leader && !names(*at, one));
+        let mut ignorant = others.map(|(at, _)| at).peekable();
+        if ignorant.peek().is_none() {
+            return true;
+        }
+        let reached = self.standing.reached_from(new, |at| self.opinions[at].is_some());
+        reached.is_some_and(|reached| !ignorant.any(|at| reached.contains(&at)))
     }
 }
 
@@ -187,6 +260,7 @@ impl Roles {
 mod tests {
     use super::*;
     use crate::cluster::node_view::Leader;
+    use crate::net::{Ends, Pairs};
 
     /// 0, 1 and 2 are nodes, 3 and 4 sentinels.
     fn nodes() -> Vec<Node> {
@@ -225,7 +299,7 @@ mod tests {
     impl Sentinels {
         /// All nodes in the roles in which they started.
         fn new() -> Sentinels {
-            let mut told = Sentinels(Roles::new(&nodes()));
+            let mut told = Sentinels(Roles::new(&nodes(), Cuts::default()));
             assert_eq!(told.primary(0), []);
             for n in [1, 2] {
                 assert_eq!(told.replica(n, 0), []);
@@ -286,11 +360,12 @@ mod tests {
         for (new, old, other) in [(1, 0, 2), (2, 1, 0)] {
             let leads = |told: &mut Sentinels| told.primary(old as usize);
             assert_eq!(told.primary(new as usize), said(Elected, new));
-            assert_eq!(told.replica(other, new as usize), []);
+            let linked = told.replica(other, new as usize);
+            assert_eq!(linked, said(Redundant, other as u32), "though not all know it");
             assert_eq!(told.sentinel(3, new as usize, ""), []);
             let last = told.sentinel(4, new as usize, "");
             assert_eq!(last, said(Propagated, new), "{new}");
-            assert_eq!(told.replica(other, new as usize), said(Redundant, other as u32));
+            assert_eq!(told.replica(other, new as usize), []);
             assert_eq!(leads(&mut told), [], "it is told to follow only later");
             assert_eq!(told.primary(new as usize), []);
             assert_eq!(told.replica(old as usize, new as usize), []);
@@ -325,7 +400,51 @@ mod tests {
         }
         assert_eq!(told.primary(2), said(Elected, 2));
         assert_eq!(told.primary(2), []);
-        assert_eq!(told.replica(1, 2), [said(Propagated, 2), said(Redundant, 1)].concat());
+        assert_eq!(told.replica(1, 2), [said(Redundant, 1), said(Propagated, 2)].concat());
         assert_eq!(told.replica(0, 2), []);
+    }
+
+    #[test]
+    fn a_sentinel_and_a_replica_that_are_cut_off_begin_nothing_and_hold_nothing_up() {
+        let names = [NodeName::new("c", 0, 2), NodeName::sentinel("c", 2)];
+        let third = NodeName::sentinel("c", 2);
+        let addr = "127.0.0.6:7000".parse().unwrap();
+        let all = [nodes(), vec![Node::new(third, addr, "", Role::Sentinel)]].concat();
+        let cuts = Cuts::default();
+        let mut told = Sentinels(Roles::new(&all, cuts.clone()));
+        let lost = |of: usize, doubt: &str| {
+            let leader = node_view(3, Role::Sentinel, Some(of), doubt).leader;
+            NodeView { node: all[5].name.clone(), leader, ..node_view(3, Role::Sentinel, None, "") }
+        };
+        told.primary(0);
+        told.replica(1, 0);
+        told.replica(2, 0);
+        told.sentinel(3, 0, "");
+        told.sentinel(4, 0, "");
+        told.hear(5, lost(0, ""));
+        let cut = cuts.add(Pairs::around(Ends::only(names)));
+        assert_eq!(told.hear(5, lost(0, "sdown")), [], "it misses everybody");
+        assert_eq!(told.sentinel(3, 0, "sdown"), said(Suspected, 0));
+        assert_eq!(told.sentinel(4, 0, "odown"), said(Agreed, 0));
+        told.0.hear(0, None);
+        assert_eq!(told.primary(1), said(Elected, 1));
+        assert_eq!(told.sentinel(3, 1, ""), []);
+        assert_eq!(told.sentinel(4, 1, ""), said(Propagated, 1), "2 and 5 cannot know");
+        assert_eq!(told.hear(5, lost(0, "sdown")), []);
+        drop(cut);
+        assert_eq!(told.hear(5, lost(1, "sdown")), [], "it is back, and has not reached it yet");
+        assert_eq!(told.hear(5, lost(1, "")), []);
+        assert_eq!(told.replica(2, 1), said(Redundant, 2));
+        assert_eq!(told.hear(5, lost(1, "sdown")), said(Suspected, 1), "now it knows");
+    }
+
+    #[test]
+    fn a_new_primary_that_fails_before_all_know_it_is_another_failover() {
+        let mut told = Sentinels::new();
+        assert_eq!(told.primary(1), said(Elected, 1));
+        assert_eq!(told.sentinel(3, 1, ""), []);
+        told.0.hear(1, None);
+        assert_eq!(told.sentinel(3, 1, "sdown"), said(Suspected, 1));
+        assert_eq!(told.primary(2), said(Elected, 2));
     }
 }

@@ -102,9 +102,11 @@ fn phases_of(engine: &str) {
             "{engine}: {phase}: {since} and {logged} in the logs"
         );
     }
-    let order = ["injected", "suspected", "agreed", "elected", "propagated", "redundant"];
-    let order = order.map(|phase| ms(&failover[format!("{phase}_ms")]));
-    assert!(order.is_sorted(), "{order:?}");
+    for last in ["propagated", "redundant"] {
+        let order = ["injected", "suspected", "agreed", "elected", last];
+        let order = order.map(|phase| ms(&failover[format!("{phase}_ms")]));
+        assert!(order.is_sorted(), "{order:?}");
+    }
     // A sentinel names the new primary once it has seen the promotion, and clients follow.
     let switched = first("+promoted-slave") - died;
     let served = measure(&report, "failover.served");
@@ -239,10 +241,12 @@ fn operators_hand_over_in_three_ways_and_clients_follow() {
     assert_eq!(to, ["cache/0/1", "cache/0/2", "cache/0/0"]);
     for (step, failover) in failovers.iter().enumerate() {
         assert_eq!(failover["step"], step);
-        let phases = ["injected", "elected", "propagated", "redundant"];
-        let phases = phases.map(|phase| ms(&failover[format!("{phase}_ms")]));
-        assert!(phases.is_sorted(), "{phases:?}");
-        assert!(phases[3] - phases[0] < 2_500.0, "all follow it: {phases:?}");
+        for last in ["propagated", "redundant"] {
+            let phases = ["injected", "elected", last];
+            let phases = phases.map(|phase| ms(&failover[format!("{phase}_ms")]));
+            assert!(phases.is_sorted(), "{phases:?}");
+            assert!(phases[2] - phases[0] < 2_500.0, "{last}: {phases:?}");
+        }
         assert!(!report["steps"][step]["converged_ms"].is_null(), "{}", report["steps"][step]);
     }
     assert_eq!(report["shards"][0]["primary_after"], "cache/0/0");
