@@ -5,7 +5,7 @@ use crate::model::event::{
     CacheInfo, DrillInfo, EngineInfo, LinkInfo, LoadInfo, LocksInfo, RegionInfo, StepInfo,
 };
 use crate::model::measure::thousands;
-use crate::model::{Nanos, NodeName, Workload};
+use crate::model::{Nanos, NodeName, Pacing, Rate, Workload};
 use crate::spec::Scenario;
 use crate::spec::cache::{Cache, Format, Naming, Place};
 use crate::spec::lock::LockKind;
@@ -116,9 +116,20 @@ fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
         true => Bytes(least as u64).to_string(),
         false => format!("{} to {}", Bytes(least as u64), Bytes(most as u64)),
     };
-    let rate = match load.rate.ramp {
-        None => thousands(load.rate.first),
-        Some(ramp) => format!("{}/s to {}", thousands(load.rate.first), thousands(ramp.to)),
+    let rate = load.pacing.rate();
+    let pace = match load.pacing {
+        Pacing::Open(Rate { first, ramp: None }) => format!("{}/s", thousands(first)),
+        Pacing::Open(Rate { first, ramp: Some(ramp) }) => {
+            format!("{}/s to {}/s", thousands(first), thousands(ramp.to))
+        }
+        Pacing::Closed { think } => {
+            let think = (!think.is_zero()).then(|| format!(" that think for {}", Time(think)));
+            format!("closed by {} clients{}", load.clients, think.unwrap_or_default())
+        }
+    };
+    let think = match load.pacing {
+        Pacing::Open(_) => None,
+        Pacing::Closed { think } => Some(think.as_secs_f64() * 1e3),
     };
     let client = match &load.client {
         ClientKind::Redrill => String::new(),
@@ -190,8 +201,9 @@ fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
         name: load.name.clone(),
         group: load.groups[0].clone(),
         region: None,
-        rate: load.rate.first,
-        ramp: load.rate.ramp,
+        rate: rate.map(|rate| rate.first),
+        ramp: rate.and_then(|rate| rate.ramp),
+        think_ms: think,
         clients: load.clients,
         keys: load.keys,
         timeout_ms: load.timeout.as_secs_f64() * 1e3,
@@ -221,7 +233,7 @@ fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
             by_library: load.client.is_of_a_library(),
             copies: copies(load, cache),
         }),
-        text: format!("{}{client}, {rate}/s, {keys}{what}{worth}", load.workload.word()),
+        text: format!("{}{client}, {pace}, {keys}{what}{worth}", load.workload.word()),
     }
 }
 

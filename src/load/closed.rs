@@ -1,153 +1,71 @@
-//! A closed loop: so many requests in flight, a new one for every answer.
+//! The closed loop: each client begins its next session when it has its answer and has thought.
 //!
-//! This says what a server (or the generator) can do at most, as
-//! `redis-benchmark` does; what users feel it does not say, and no drill uses
-//! it. It goes over the same connections as a drill's load, and every operation
-//! is timed and recorded.
+//! As many sessions are under way as there are clients, and no more. While a server stalls, its
+//! clients wait, and what they would have sent meanwhile is missing from the latencies.
 
+use std::cell::RefCell;
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures::future::join_all;
-use hdrhistogram::Histogram;
-use redis::{Pipeline, RedisError};
-use rustix::time::{ClockId, clock_gettime};
-use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::oneshot;
+use tokio::task::coop::consume_budget;
 
-use super::client::{Link, connect, set};
-use super::workload::Values;
-use crate::model::op::key_name;
-use crate::model::{Clock, Nanos, Password};
-use crate::wake::wake_soon;
+use super::client::Client;
+use super::context::LoadContext;
+use super::running::Running;
+use super::tally::Totals;
+use super::workload::Plans;
+use crate::model::Nanos;
+use crate::model::event::Teller;
 
-/// What to do.
-#[derive(Clone, Copy, Debug)]
-pub struct Closed {
-    /// A server that owns every key: standalone, or a cluster of one.
-    pub address: SocketAddr,
-    /// Each carries the requests of many clients; two are a good number.
-    pub connections: usize,
-    /// Logical clients, spread over the connections.
-    pub clients: usize,
-    /// Requests that a client sends in one go; `clients * pipeline` are in flight.
-    pub pipeline: usize,
-    pub time: Duration,
-    /// Keys to write to, in turn.
-    pub keys: u64,
-    /// Size of the values, 21 bytes at least.
-    pub value: usize,
-}
+/// A client whose session failed waits for so long at least: a server that refuses at once is not
+/// asked as fast as the processor allows.
+const REST: Duration = Duration::from_millis(10);
 
-/// What came of it.
-#[derive(Clone, Debug)]
-pub struct Throughput {
-    pub operations: u64,
-    pub elapsed: Duration,
-    /// Processor time of the thread that did it all.
-    pub cpu: Duration,
-    /// In nanoseconds, from handing a request over to having its answer.
-    pub latency: Histogram<u64>,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum ClosedError {
-    #[error("cannot write to {address}: {source}")]
-    Server { address: SocketAddr, source: RedisError },
-    #[error("the machine gave no thread or timer: {0}")]
-    Machine(#[from] io::Error),
-    #[error("the thread that makes the load ended early; this is a bug in redrill")]
-    Ended,
-}
-
-impl Throughput {
-    pub fn per_second(&self) -> f64 {
-        self.operations as f64 / self.elapsed.as_secs_f64()
-    }
-
-    /// Processor time that an operation costs the generator.
-    pub fn cpu_each(&self) -> Duration {
-        self.cpu.div_f64(self.operations.max(1) as f64)
-    }
-}
-
-/// Writes to keys `closed:0`, `closed:1`, … for `closed.time`, in a thread of
-/// its own, and waits for that.
+/// Runs from `at` until `stop` is received (or its other end has gone), then waits for what is in
+/// flight, as an open loop does.
 ///
-/// Errors: the server cannot be reached, or refuses a write.
-pub fn run(closed: Closed, password: Option<Password>) -> Result<Throughput, ClosedError> {
-    let thread = std::thread::Builder::new().name("closed".into()).spawn(move || {
-        wake_soon();
-        let mut builder = Builder::new_current_thread();
-        let runtime = builder.enable_all().build_local(LocalOptions::default())?;
-        runtime.block_on(measure(closed, password.as_ref()))
-    })?;
-    thread.join().map_err(|_| ClosedError::Ended)?
+/// Errors: the machine has no timer to give.
+pub(crate) async fn run<C: Client>(
+    context: Rc<LoadContext<C>>,
+    operations: Plans,
+    (at, think): (Nanos, Duration),
+    teller: Teller,
+    mut stop: oneshot::Receiver<()>,
+) -> io::Result<Totals> {
+    let clients = context.load.clients;
+    let running = Running::new(context, at, None, teller)?;
+    let operations = Rc::new(RefCell::new(operations));
+    for _ in 0..clients {
+        tokio::task::spawn_local(client(running.clone(), operations.clone(), (at, think)));
+    }
+    while !running.wait(running.window_end(), &mut stop).await? {
+        running.roll(running.context.clock.now());
+    }
+    running.stop(running.context.clock.now()).await
 }
 
-async fn measure(closed: Closed, password: Option<&Password>) -> Result<Throughput, ClosedError> {
-    let Closed { address, connections, clients, pipeline, time, .. } = closed;
-    let failed = |source| ClosedError::Server { address, source };
-    let clock = Clock::start();
-    let mut links = Vec::new();
-    let patience = Duration::from_secs(5);
-    for _ in 0..connections.max(1) {
-        let connected = connect(address, None, password, patience, clients * pipeline);
-        let (link, driver) = connected.await.map_err(failed)?;
-        tokio::task::spawn_local(driver);
-        links.push(link);
-    }
-    let (cpu, began) = (cpu_time(), clock.now());
-    let until = began + time;
-    let tasks = (0..clients).map(|number| {
-        let link = links[number % links.len()].clone();
-        tokio::task::spawn_local(client(closed, link, number, clock, until))
-    });
-    let mut latency = timings();
-    for ended in join_all(tasks).await {
-        latency += ended.map_err(|_| ClosedError::Ended)?.map_err(failed)?;
-    }
-    let (elapsed, cpu) = (clock.now().since(began), cpu_time().saturating_sub(cpu));
-    Ok(Throughput { operations: latency.len(), elapsed, cpu, latency })
-}
-
-/// One logical client, until `until`.
-async fn client(
-    closed: Closed,
-    link: Rc<Link>,
-    number: usize,
-    clock: Clock,
-    until: Nanos,
-) -> Result<Histogram<u64>, RedisError> {
-    let mut latency = timings();
-    let mut values = Values::new(closed.value);
-    let (step, keys) = (closed.clients as u64, closed.keys.max(1));
-    let mut turn = number as u64;
-    let mut batch = Pipeline::with_capacity(closed.pipeline);
+/// One client, until the load is stopped.
+async fn client<C: Client>(
+    running: Rc<Running<C>>,
+    operations: Rc<RefCell<Plans>>,
+    (at, think): (Nanos, Duration),
+) {
+    let context = &running.context;
+    let (mut process, mut due) = (context.take_process(), at);
     loop {
-        let sent = clock.now();
-        if sent >= until {
-            return Ok(latency);
+        context.sleep_until(due).await;
+        // A session that needs no server ends at once, and the others are to have their turn.
+        consume_budget().await;
+        if running.is_stopped() {
+            break;
         }
-        batch.clear();
-        for _ in 0..closed.pipeline {
-            let key = key_name("closed", turn % keys);
-            batch.add_command(set(&key, values.text(turn, closed.value)));
-            turn += step;
-        }
-        link.send_all(&batch, closed.pipeline).await?;
-        let took = clock.now().since(sent).as_nanos() as u64;
-        latency.saturating_record_n(took, closed.pipeline as u64);
+        let Some(stage) = operations.borrow_mut().next() else { break };
+        running.begin();
+        let ended = running.session(process, stage, due).await;
+        let rest = if ended.is_ok { Duration::ZERO } else { REST };
+        (process, due) = (ended.process, ended.at + think.max(rest));
     }
-}
-
-fn timings() -> Histogram<u64> {
-    Histogram::new_with_bounds(64, 60_000_000_000, 3).expect("these bounds are valid")
-}
-
-/// Processor time of the calling thread.
-fn cpu_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+    context.give_back(process);
 }

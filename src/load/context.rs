@@ -131,15 +131,34 @@ impl<C: Client> LoadContext<C> {
         self.clients().for_each(|client| client.stop());
     }
 
-    /// One session, which begins with `stage`. Each of its operations is handed to `ended`.
+    /// A client that is free.
+    pub(crate) fn take_process(&self) -> Process {
+        self.processes.borrow_mut().take()
+    }
+
+    pub(crate) fn give_back(&self, process: Process) {
+        self.processes.borrow_mut().give_back(process);
+    }
+
+    /// Returns at `at`, or as soon after it as the machine allows.
+    pub(crate) async fn sleep_until(&self, at: Nanos) {
+        match self.timer.get() {
+            Some(timer) => timer.until(at).await,
+            // Not all sessions are to be as large as those that sleep.
+            None => Box::pin(tokio::time::sleep(at.since(self.clock.now()))).await,
+        }
+    }
+
+    /// One session of `process`, which begins with `stage`. Each of its operations is handed to
+    /// `ended`. Returns the client that may go on: another one if the outcome is unknown.
     pub(crate) async fn session(
         self: &Rc<Self>,
+        mut process: Process,
         stage: Stage,
         intended: Nanos,
         ended: impl Fn(Op),
-    ) {
+    ) -> Process {
         let (mut stage, mut due) = (stage, intended);
-        let mut process = self.processes.borrow_mut().take();
         let (mut session, mut late) = (None, Nanos::ZERO);
         // Of stages before, which the session did not wait for.
         let mut others = UnderWay::new();
@@ -159,11 +178,7 @@ impl<C: Client> LoadContext<C> {
             ops.into_iter().for_each(&ended);
             let Some(next) = next else { break };
             if !next.after.is_zero() {
-                match self.timer.get() {
-                    Some(timer) => timer.until(at + next.after).await,
-                    // Not all sessions are to be as large as those that sleep.
-                    None => Box::pin(tokio::time::sleep(next.after)).await,
-                }
+                self.sleep_until(at + next.after).await;
             }
             (stage, due) = (next.stage, at + next.after);
         }
@@ -175,7 +190,7 @@ impl<C: Client> LoadContext<C> {
                 ended(Op { part: Some(part), ..op });
             }
         }
-        self.processes.borrow_mut().give_back(process);
+        process
     }
 
     /// The operations of stage number `step`, all at once, in the order in which they end. Those
@@ -481,7 +496,8 @@ mod tests {
                 context.stop(now);
             }
             let stage = smallvec![Plan::bare(1, read())];
-            context.session(stage, now, |op| ops.borrow_mut().push(op)).await;
+            let process = context.take_process();
+            context.session(process, stage, now, |op| ops.borrow_mut().push(op)).await;
         });
         ops.into_inner()
     }

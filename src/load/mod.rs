@@ -1,7 +1,7 @@
 //! Honest load: logical clients that do operations of one workload on a fixed
 //! schedule, and a record of every one of them.
 //!
-//! The load is an *open loop*. Operation `n` is intended at an instant that follows from `n` alone
+//! The load is an *open loop*, unless it is closed by its clients. Operation `n` is intended at an instant that follows from `n` alone
 //! (`start + n / rate` if the rate is steady), whatever became of the operations before it, and its latency counts from
 //! that instant. A server that stalls for a second therefore shows as a second
 //! of latency for all that should have happened meanwhile. A closed loop, where
@@ -22,18 +22,20 @@
 //! - `tally`: figures for every window of 100 ms.
 //! - [`history`]: the operation itself, as one line of `history.jsonl.zst`.
 //!
-//! `open` joins them to a load, `sweep` fills the keys before it and reads them
-//! after it, and [`LoadRunner`] runs all that in a thread of its own.
-//! [`closed`] is the other kind of load, for the bench only.
+//! `open` and `closed` decide when sessions begin, and `running` counts those that are under way.
+//! `sweep` fills the keys before a load and reads them after it, and [`LoadRunner`] runs all that in
+//! a thread of its own. [`saturate`] is for the bench only.
 
 pub(crate) mod cache;
+mod closed;
 mod context;
 pub(crate) mod client;
-pub mod closed;
 pub mod history;
 mod open;
 mod processes;
 mod runner;
+mod running;
+pub mod saturate;
 mod sweep;
 mod tally;
 mod waits_for;

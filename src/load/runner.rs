@@ -17,16 +17,16 @@ use super::client::adapter::{Adapter, AdapterError, Beside, Question, Settings};
 use super::client::{Client, ClientOptions, Front, Near, Stock};
 use super::context::LoadContext;
 use super::history::Writer;
-use super::open;
 use super::sweep::{self, FinalRead};
 use super::tally::Totals;
 use super::workload::Plans;
 use super::{Lookup, Targets};
+use super::{closed, open};
 use crate::backend::programs::Programs;
 use crate::log::OrUnheard;
-use crate::model::Nanos;
 use crate::model::event::Teller;
 use crate::model::op::{Cause, key_prefix};
+use crate::model::{Nanos, Pacing};
 use crate::spec::cache::Cache;
 use crate::spec::scenario::{ClientKind, Load};
 use crate::wake::wake_soon;
@@ -426,8 +426,24 @@ async fn serve<C: Client>(
                 if let Some(operations) = operations.take() {
                     context.begin();
                     let (stop, stopped) = oneshot::channel();
-                    let run = open::run(context.clone(), operations, at, teller.clone(), stopped);
-                    running = Some((stop, tokio::task::spawn_local(run)));
+                    let (context, teller) = (context.clone(), teller.clone());
+                    let run = match context.load.pacing {
+                        Pacing::Open(rate) => tokio::task::spawn_local(open::run(
+                            context,
+                            operations,
+                            (at, rate),
+                            teller,
+                            stopped,
+                        )),
+                        Pacing::Closed { think } => tokio::task::spawn_local(closed::run(
+                            context,
+                            operations,
+                            (at, think),
+                            teller,
+                            stopped,
+                        )),
+                    };
+                    running = Some((stop, run));
                 }
             }
             Order::Stop(reply) => {

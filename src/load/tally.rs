@@ -51,7 +51,7 @@ impl Schedule {
 /// What a load did from its start to its stop.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Totals {
-    /// Operations that the schedule asked for.
+    /// Operations that the schedule asked for; sessions that began, if there is none.
     pub intended: u64,
     pub ok: u64,
     pub fail: u64,
@@ -83,7 +83,10 @@ impl Totals {
 /// Receives every operation as it ends, in the order of the ends.
 #[derive(Debug)]
 pub(crate) struct Tally {
-    schedule: Schedule,
+    /// None if clients begin their sessions when they have their answers.
+    schedule: Option<Schedule>,
+    /// Sessions that began in the window.
+    begun: u64,
     /// Operations are intended only before this.
     until: Nanos,
     teller: Teller,
@@ -101,7 +104,7 @@ impl Tally {
     pub(crate) fn new(
         load: u8,
         from: Nanos,
-        schedule: Schedule,
+        schedule: Option<Schedule>,
         locks: Option<LockRules>,
         teller: Teller,
     ) -> Tally {
@@ -110,6 +113,7 @@ impl Tally {
             .expect("these bounds are valid whatever the load");
         Tally {
             schedule,
+            begun: 0,
             until: Nanos(u64::MAX),
             teller,
             window: Sample { load, from, ..Sample::default() },
@@ -135,6 +139,11 @@ impl Tally {
     /// The schedule ends at `at`: no operation is intended after it.
     pub(crate) fn stop(&mut self, at: Nanos) {
         self.until = at;
+    }
+
+    /// A session begins.
+    pub(crate) fn begun(&mut self) {
+        self.begun += 1;
     }
 
     pub(crate) fn ended(&mut self, op: &Op) {
@@ -176,8 +185,11 @@ impl Tally {
         let end = self.window_end();
         let next = Sample { load: self.window.load, from: end, ..Sample::default() };
         let mut sample = std::mem::replace(&mut self.window, next);
-        let asked = |at: Nanos| self.schedule.before(at.min(self.until));
-        sample.intended = asked(end) - asked(sample.from);
+        let begun = std::mem::take(&mut self.begun);
+        sample.intended = self.schedule.map_or(begun, |schedule| {
+            let asked = |at: Nanos| schedule.before(at.min(self.until));
+            asked(end) - asked(sample.from)
+        });
         sample.in_flight = u64::from(in_flight);
         sample.reconnects = reconnects - self.totals.reconnects;
         sample.p50_ns = percentile(&mut self.latencies, 0.50);
@@ -233,8 +245,13 @@ mod tests {
     #[test]
     fn windows_count_what_ended_in_them_and_totals_add_up() {
         let (teller, events) = Teller::new(Clock::start());
-        let mut tally =
-            Tally::new(2, Nanos(0), Schedule::new(Nanos(0), Rate::steady(1000.0)), None, teller);
+        let mut tally = Tally::new(
+            2,
+            Nanos(0),
+            Some(Schedule::new(Nanos(0), Rate::steady(1000.0))),
+            None,
+            teller,
+        );
         for ms in 0..100 {
             tally.ended(&op(ms, ms, Outcome::Ok));
         }

@@ -114,10 +114,16 @@ pub struct LoadInfo {
     /// Where its clients are; none in a topology without regions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// Operations a second that the schedule asks for, at its start if it is a ramp.
-    pub rate: f64,
+    /// Operations a second that the schedule asks for, at its start if it is a ramp; none if the
+    /// load is closed by its clients.
+    #[serde(default)]
+    pub rate: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ramp: Option<Ramp>,
+    /// How long a client waits from its answer to its next session, if the load is closed by its
+    /// clients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub think_ms: Option<f64>,
     pub clients: u32,
     pub keys: u64,
     /// How long a client waits for an answer.
@@ -243,8 +249,9 @@ impl LocksInfo {
 }
 
 impl LoadInfo {
-    pub fn rate(&self) -> Rate {
-        Rate { first: self.rate, ramp: self.ramp }
+    /// What its schedule asks for; none if it is closed by its clients.
+    pub fn rate(&self) -> Option<Rate> {
+        self.rate.map(|first| Rate { first, ramp: self.ramp })
     }
 
     /// How many answers an acquisition of its locks needs; `None` if it takes none.

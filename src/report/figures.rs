@@ -113,6 +113,7 @@ fn word(r: &Report, name: &str) -> Option<Option<String>> {
         "reconnects" => reconnects(r),
         "crashed" => crashed(r),
         "final read" => r.final_read.and_then(|read| read.text()),
+        "closed loads" => closed_loads(r),
         "slowest load" => slowest_load(r),
         "longest silence" => longest_silence(r),
         "agreed on" => Some(r.agreed_on().to_owned()),
@@ -143,6 +144,14 @@ fn luck(r: &Report) -> Option<String> {
 fn crashed(r: &Report) -> Option<String> {
     let nodes: BTreeSet<String> = r.crashes.iter().map(|crash| crash.node.to_string()).collect();
     (!nodes.is_empty()).then(|| nodes.into_iter().collect::<Vec<_>>().join(", "))
+}
+
+/// Whose latencies leave out the waiting that a slower server causes (coordinated omission).
+fn closed_loads(r: &Report) -> Option<String> {
+    let closed = r.loads.iter().filter(|load| load.think_ms.is_some());
+    let closed: Vec<&str> = closed.map(|load| &*load.name).collect();
+    let closed = (!closed.is_empty()).then(|| closed.join(" and "))?;
+    Some(format!("coordinated omission: clients of {closed} send nothing while they wait"))
 }
 
 /// Which loads did not come back, or else which was the slowest to do so.

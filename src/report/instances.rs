@@ -86,6 +86,7 @@ mod tests {
     use crate::model::event::{DrillInfo, LoadInfo, ShardView};
     use crate::model::op::{Action, Cause, OWN_MEMORY, Outcome, RegisterOp, key_name};
     use crate::model::slot::slot_of;
+    use crate::report::load_tally::LoadTally;
     use crate::report::spans::Spans;
     use crate::report::tally::Tally;
 
@@ -115,7 +116,8 @@ mod tests {
         let line = Span { from: at(0), to: at(10_000) };
         let (before, seen_to_the_end) = (line, true);
         let spans = Spans { line, seen_to_the_end, before, during: None, after: None };
-        let mut tally = Tally::new(spans, &[(Duration::from_secs(1), None)], Vec::new());
+        let load = LoadTally::new(Duration::from_secs(1), true, None);
+        let mut tally = Tally::new(spans, vec![load], Vec::new());
         let mut instances = Instances::new(&record.info.loads, line);
         for op in ops {
             tally.add(op);

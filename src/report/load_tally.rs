@@ -28,7 +28,10 @@ pub(super) struct LoadTally {
     /// Of its operations, by what they do.
     operations: BTreeMap<&'static str, Results>,
     pub schedule: Schedule,
+    /// How long its clients wait for an answer.
     pub timeout: Duration,
+    /// Whether its sessions are due at instants that no answer can move.
+    pub has_schedule: bool,
     /// Of sessions that end with a read, and of the others: few writes would hide among many reads.
     recoveries: [Recovery; 2],
     ends: SessionEnds,
@@ -38,7 +41,7 @@ pub(super) struct LoadTally {
 
 impl LoadTally {
     /// `locks` are the rules of the locks that the load takes.
-    pub fn new(timeout: Duration, locks: Option<LockRules>) -> LoadTally {
+    pub fn new(timeout: Duration, has_schedule: bool, locks: Option<LockRules>) -> LoadTally {
         let (sessions, instances, reads, operations, schedule, recoveries) = Default::default();
         let ends = SessionEnds::new(locks);
         LoadTally {
@@ -48,6 +51,7 @@ impl LoadTally {
             operations,
             schedule,
             timeout,
+            has_schedule,
             recoveries,
             ends,
             served: 0,

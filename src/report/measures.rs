@@ -102,6 +102,7 @@ pub(super) fn measures(
         replicas: true,
         shards: shards::are_several(record),
         steady: loads.iter().all(|load| load.ramp.is_none()),
+        scheduled: loads.iter().any(|load| load.rate.is_some()),
         baseline: true,
         sees_redirects: true,
         active_active,
@@ -335,14 +336,17 @@ fn from_tally(record: &Record, tally: &mut Tally, values: &mut Values) {
         put(values, "redirects.ask", count(tally.redirects.ask));
         put(values, "redirects.tryagain", count(tally.redirects.try_again));
     }
+    let concurrency = std::mem::take(&mut tally.concurrency).under_way();
+    put(values, "concurrency.max", concurrency.map(|sessions| sessions.max as f64));
+    put(values, "concurrency.mean", concurrency.map(|sessions| sessions.mean));
     let held = tally.held(&rates(record), record.phase_at(Phase::Drain));
     put(values, "schedule.held", held.map(|(held, _)| held));
     put(values, "schedule.unsent", count(tally.unsent));
     put(values, "schedule.late.p99", tally.late());
 }
 
-/// Of each load's schedule.
-fn rates(record: &Record) -> Vec<Rate> {
+/// Of each load's schedule, if it has one.
+fn rates(record: &Record) -> Vec<Option<Rate>> {
     record.info.loads.iter().map(LoadInfo::rate).collect()
 }
 
@@ -373,8 +377,7 @@ fn throughput(record: &Record, tally: &Tally, values: &mut Values) {
     put(values, "throughput.before", tally.before.rate());
     put(values, "throughput.during", tally.during.as_ref().and_then(SpanTally::rate));
     put(values, "throughput.after", tally.after.as_ref().and_then(SpanTally::rate));
-    let rate = rates(record).iter().map(Rate::most).sum();
-    put(values, "throughput.degradation", tally.worst.fell(rate));
+    put(values, "throughput.degradation", tally.worst.fell(tally.usual_rate(&rates(record))));
 }
 
 /// The ranges of all measures that redrill's own lateness may have changed.

@@ -15,6 +15,7 @@ mod caches;
 mod carried;
 mod checked;
 pub mod compare;
+mod concurrency;
 mod data;
 mod degradation;
 mod doubt;
@@ -83,6 +84,7 @@ use crate::model::{NodeName, Verdict};
 
 use data::millis;
 use instances::Instances;
+use load_tally::LoadTally;
 use measures::Parts;
 use record::Record;
 use regions::Regions;
@@ -185,12 +187,12 @@ impl History {
             return Ok(History { warnings: vec![warning], ..History::default() });
         }
         // A record from elsewhere may say anything.
-        let timeout = |load: &LoadInfo| {
-            Duration::try_from_secs_f64(load.timeout_ms / 1e3).unwrap_or_default()
+        let of_load = |load: &LoadInfo| {
+            let timeout = Duration::try_from_secs_f64(load.timeout_ms / 1e3).unwrap_or_default();
+            LoadTally::new(timeout, load.rate.is_some(), load.lock_rules())
         };
-        let of_load = |load: &LoadInfo| (timeout(load), load.lock_rules());
-        let loads: Vec<_> = record.info.loads.iter().map(of_load).collect();
-        let mut tally = Tally::new(spans, &loads, record.starved.met());
+        let loads = record.info.loads.iter().map(of_load).collect();
+        let mut tally = Tally::new(spans, loads, record.starved.met());
         tally.pause_instances(record);
         let mut instances = Instances::new(&record.info.loads, spans.line);
         let mut regions = Regions::new(record, spans.line);
@@ -434,6 +436,7 @@ fn loads(record: &Record, tally: Option<&Tally>, instances: Vec<Vec<Instance>>) 
         group: load.group.clone(),
         rate: load.rate,
         ramp: load.ramp,
+        think_ms: load.think_ms,
         clients: load.clients,
         keys: load.keys,
         text: load.text.clone(),

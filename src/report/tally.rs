@@ -10,15 +10,14 @@
 //! The same latencies are also kept from the instant of sending ([`Since::Sent`]). They are no
 //! measures, but without them redrill's own lateness would count against the servers.
 
-use std::time::Duration;
-
 use hdrhistogram::Histogram;
 
 use crate::model::event::{LoadInfo, Phase};
 use crate::model::histogram::{histogram, record};
 use crate::model::op::{Cause, Op, Outcome, Purpose};
-use crate::model::{LockRules, Nanos, NodeName, Rate, SessionEnd};
+use crate::model::{Nanos, NodeName, Rate, SessionEnd};
 
+use super::concurrency::Concurrency;
 use super::data::Hit;
 use super::load_tally::{LoadTally, felt};
 use super::record::Record;
@@ -38,7 +37,7 @@ pub(super) struct Tally {
     pub during: Option<SpanTally>,
     pub after: Option<SpanTally>,
     pub worst: Worst,
-    /// From intended to sent, of all operations that were sent.
+    /// From intended to sent, of all operations that were sent, of loads with a schedule.
     late: Histogram<u64>,
     /// Sessions that were sent.
     pub rows: u64,
@@ -52,6 +51,7 @@ pub(super) struct Tally {
     unknown: [u64; 2],
     /// Of the unknown ones, changes that had reached too few replicas.
     pub under_replicated: u64,
+    pub concurrency: Concurrency,
     /// When the machine was too busy for redrill or for a server.
     starved: Vec<Span>,
     pub redirects: Redirected,
@@ -69,9 +69,8 @@ pub(super) struct Redirected {
 }
 
 impl Tally {
-    /// Of each load: how long its clients wait for an answer, and the rules of the locks that it
-    /// takes. In `starved` times the machine was too busy.
-    pub fn new(spans: Spans, loads: &[(Duration, Option<LockRules>)], starved: Vec<Span>) -> Tally {
+    /// In `starved` times the machine was too busy.
+    pub fn new(spans: Spans, loads: Vec<LoadTally>, starved: Vec<Span>) -> Tally {
         Tally {
             before: SpanTally::new(spans.before, &spans),
             during: spans.during.map(|span| SpanTally::new(span, &spans)),
@@ -84,11 +83,12 @@ impl Tally {
             changes: 0,
             fail: [0; 2],
             unknown: [0; 2],
+            concurrency: Concurrency::default(),
             starved,
             under_replicated: 0,
             redirects: Redirected::default(),
             foreign: 0,
-            loads: loads.iter().map(|(timeout, locks)| LoadTally::new(*timeout, *locks)).collect(),
+            loads,
         }
     }
 
@@ -114,10 +114,13 @@ impl Tally {
         if op.purpose != Purpose::Load {
             return;
         }
+        self.concurrency.add(op);
         self.redirects.moved += u64::from(op.redirects.moved);
         self.redirects.ask += u64::from(op.redirects.ask);
         self.redirects.try_again += u64::from(op.redirects.try_again);
-        if op.outcome != Outcome::Fail(Cause::Shed) {
+        let has_schedule = |load: &LoadTally| load.has_schedule;
+        let scheduled = self.loads.get(usize::from(op.load)).is_none_or(has_schedule);
+        if scheduled && op.outcome != Outcome::Fail(Cause::Shed) {
             record(&mut self.late, op.sent.since(op.intended).as_nanos() as u64);
         }
         self.changes += u64::from(op.outcome == Outcome::Ok && op.action.changed());
@@ -277,6 +280,17 @@ impl Tally {
         self.loads.iter().map(of_load).collect()
     }
 
+    /// How many operations a second there are at most if everything is well: what schedules ask for,
+    /// and the mean of what loads without a schedule did.
+    pub fn usual_rate(&self, rates: &[Option<Rate>]) -> f64 {
+        let line = self.spans.line;
+        let seconds = line.to.since(line.from).as_secs_f64().max(1e-3);
+        let did = |load: &LoadTally| load.figures().answered as f64 / seconds;
+        let of_load =
+            |(load, rate): (_, &Option<Rate>)| rate.map_or_else(|| did(load), |r| r.most());
+        self.loads.iter().zip(rates).map(of_load).sum()
+    }
+
     /// The 99th percentile of how late operations were sent, in milliseconds.
     pub fn late(&self) -> Option<f64> {
         quantile_ms(&self.late, 0.99)
@@ -285,8 +299,9 @@ impl Tally {
     /// The share of the schedule that was sent in time, in percent: as it was, and if redrill had
     /// always been in time. `None` if the record breaks off. From `drain` on, loads begin nothing
     /// more and wait for what is in flight.
-    pub fn held(&self, rates: &[Rate], drain: Option<Nanos>) -> Option<(f64, f64)> {
-        let schedules = self.loads.iter().map(|load| &load.schedule).zip(rates);
+    pub fn held(&self, rates: &[Option<Rate>], drain: Option<Nanos>) -> Option<(f64, f64)> {
+        let schedules = self.loads.iter().zip(rates);
+        let schedules = schedules.filter_map(|(load, rate)| Some((&load.schedule, rate.as_ref()?)));
         let end = drain.unwrap_or(self.spans.line.to);
         self.spans.seen_to_the_end.then(|| schedule::held(schedules, end)).flatten()
     }
@@ -295,6 +310,7 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::time::Duration;
 
     use super::*;
     use crate::model::catalogue::{Busy, CATALOGUE};
@@ -307,7 +323,7 @@ mod tests {
         let excused: BTreeSet<&str> = excused.map(|known| known.name).collect();
         let line = Span { from: Nanos(0), to: Nanos(1) };
         let spans = Spans { line, seen_to_the_end: true, before: line, during: None, after: None };
-        let counted = Tally::new(spans, &[], Vec::new()).errors(Errors::OfServers);
+        let counted = Tally::new(spans, Vec::new(), Vec::new()).errors(Errors::OfServers);
         assert_eq!(counted.map(|(name, _)| name).into_iter().collect::<BTreeSet<_>>(), excused);
     }
 
@@ -320,7 +336,7 @@ mod tests {
         let line = Span { from: ms(0), to: ms(10_000) };
         let (before, seen_to_the_end) = (line, true);
         let spans = Spans { line, seen_to_the_end, before, during: None, after: None };
-        (line, Tally::new(spans, &[(Duration::from_secs(1), None)], starved))
+        (line, Tally::new(spans, vec![LoadTally::new(Duration::from_secs(1), true, None)], starved))
     }
 
     #[test]

@@ -201,8 +201,10 @@ impl Page {
             good.into_iter()
                 .for_each(|good| self.line(&format!("{INDENT}{}", self.ink.dim(&good))));
         }
-        if let Some(late) = filled(r, "redrill itself sent late: p99 {schedule.late.p99}") {
-            self.line(&format!("{INDENT}{}", self.ink.dim(&late)));
+        for note in ["redrill itself sent late: p99 {schedule.late.p99?}", "{closed loads}"] {
+            if let Some(note) = filled(r, note) {
+                self.line(&format!("{INDENT}{}", self.ink.dim(&note)));
+            }
         }
     }
 

@@ -44,6 +44,13 @@ pub struct PerSecond(pub f64);
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rates(pub PerSecond, pub PerSecond);
 
+/// What a load is to do: so many operations a second, or as many as its clients get answers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Asked {
+    Rates(Rates),
+    Max,
+}
+
 /// A percentage: `20%` is 20.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Percent(pub f64);
@@ -203,6 +210,13 @@ r"^[0-9]+(\.[0-9]+)? */s( *\.\. *[0-9]+(\.[0-9]+)? */s)?$",
     Some(Rates(rate(first)?, rate(last)?))
 });
 
+scalar!(Asked: "a rate" ["4000/s", "500/s..5000/s", "max"]
+r"^([0-9]+(\.[0-9]+)? */s( *\.\. *[0-9]+(\.[0-9]+)? */s)?|max)$",
+|text| match text {
+    "max" => Some(Asked::Max),
+    rates => Rates::read(rates).ok().map(Asked::Rates),
+});
+
 scalar!(Percent: "a percentage" ["20%"] r"^[0-9]+(\.[0-9]+)? *%$",
     |text| number(text.strip_suffix('%')?.trim_end()).map(Percent));
 
@@ -251,6 +265,15 @@ impl fmt::Display for Rates {
         match self {
             Rates(first, last) if first == last => first.fmt(f),
             Rates(first, last) => write!(f, "{first}..{last}"),
+        }
+    }
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Asked::Rates(rates) => rates.fmt(f),
+            Asked::Max => f.write_str("max"),
         }
     }
 }

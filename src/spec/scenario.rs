@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::event::Expectation;
-use crate::model::{NodeName, Rate, Workload};
+use crate::model::{NodeName, Pacing, Workload};
 
 use super::Tools;
 use super::cache::{Cache, CacheLoad};
@@ -165,7 +165,10 @@ impl Scenario {
     }
 }
 
-/// Open loop: when operation `n` is intended follows from `rate`, from the load's start on.
+/// As many operations are in flight at most, unless a load says it or its rate is higher.
+pub const MAX_IN_FLIGHT: u32 = 10_000;
+
+/// Clients that do operations of one workload.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Load {
     pub name: String,
@@ -204,7 +207,7 @@ pub struct Load {
     /// carry it to other groups.
     pub outbox: bool,
     pub client: ClientKind,
-    pub rate: Rate,
+    pub pacing: Pacing,
     /// Logical clients.
     pub clients: u32,
     pub keys: u64,
@@ -291,14 +294,14 @@ impl Load {
             min_replicas: None,
             outbox: false,
             client: ClientKind::Redrill,
-            rate: Rate::steady(rate),
+            pacing: Pacing::steady(rate),
             clients: 32,
             keys: 10_000,
             distribution: Distribution::Uniform,
             reads: 0.5,
             value: (100, 100),
             timeout: Duration::from_secs(1),
-            max_in_flight: 10_000,
+            max_in_flight: MAX_IN_FLIGHT,
         }
     }
 }

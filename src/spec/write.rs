@@ -8,12 +8,12 @@ use std::fmt::Display;
 use super::cache::{Cache, Layer, Place};
 use super::expiry::Expiry;
 use super::lock::{Lock, LockBy, LockKind};
-use super::quantity::{Bandwidth, Bytes, PerSecond, Percent, Rates, Sizes, Time, Times};
+use super::quantity::{Asked, Bandwidth, Bytes, PerSecond, Percent, Rates, Sizes, Time, Times};
 use super::scenario::{ClientKind, Distribution, Load, MinReplicas, Scenario, Transfers, Wait};
 use super::sync::{DataSync, Strategy};
 use super::topology::{Engine, Group, Mode, Placement, Topology};
 use super::yaml::quoted;
-use crate::model::Workload;
+use crate::model::{Pacing, Rate, Workload};
 
 /// Lines of YAML at growing depth.
 #[derive(Default)]
@@ -241,8 +241,16 @@ fn load(out: &mut Lines, load: &Load) {
             out.key("client", format_args!("{{ command: {} }}", words(command)));
         }
     }
-    let last = load.rate.ramp.map_or(load.rate.first, |ramp| ramp.to);
-    out.key("rate", Rates(PerSecond(load.rate.first), PerSecond(last)));
+    match load.pacing {
+        Pacing::Open(Rate { first, ramp }) => {
+            let last = ramp.map_or(first, |ramp| ramp.to);
+            out.key("rate", Asked::Rates(Rates(PerSecond(first), PerSecond(last))));
+        }
+        Pacing::Closed { think } => {
+            out.key("rate", Asked::Max);
+            out.key("think", Time(think));
+        }
+    }
     out.key("clients", load.clients);
     out.key("instances", load.instances);
     out.key("connections", load.connections);
@@ -272,7 +280,8 @@ fn load(out: &mut Lines, load: &Load) {
         out.key("value", Sizes(Bytes(load.value.0 as u64), Bytes(load.value.1 as u64)));
     }
     out.key("timeout", Time(load.timeout));
-    out.key("max_in_flight", load.max_in_flight);
+    let max_in_flight = load.pacing.rate().map(|_| load.max_in_flight);
+    out.key_if("max_in_flight", max_in_flight);
     if let Some(Wait { replicas, timeout }) = load.wait {
         let timeout = Time(timeout);
         out.key("wait", format_args!("{{ replicas: {replicas}, timeout: {timeout} }}"));

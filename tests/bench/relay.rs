@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redrill::load::closed::{self, Closed};
+use redrill::load::saturate::{self, Saturation};
 use redrill::model::NodeName;
 use redrill::model::traffic::End;
 use redrill::net::{Channel, Door, Ends, Fabric, Pairs, Rule};
@@ -75,10 +75,10 @@ pub fn load(
     connections: usize,
     clients: usize,
     pipeline: usize,
-) -> std::result::Result<closed::Throughput, closed::ClosedError> {
+) -> std::result::Result<saturate::Throughput, saturate::SaturateError> {
     let time = Duration::from_secs(3);
-    let closed = Closed { address, connections, clients, pipeline, time, keys: 1, value: 21 };
-    closed::run(closed, None)
+    let closed = Saturation { address, connections, clients, pipeline, time, keys: 1, value: 21 };
+    saturate::run(closed, None)
 }
 
 /// Both ends of a connection through a relay.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use redrill::load::closed::{self, Closed, ClosedError};
+use redrill::load::saturate::{self, SaturateError, Saturation};
 use redrill::model::Password;
 
 use crate::peer::Servers;
@@ -77,8 +77,8 @@ fn closed(
     tasks: u32,
     pipeline: u32,
     password: Option<Password>,
-) -> Result<Rate, ClosedError> {
-    let wanted = Closed {
+) -> Result<Rate, SaturateError> {
+    let wanted = Saturation {
         address: SocketAddr::from(([127, 0, 0, 1], port)),
         connections: 4,
         clients: tasks as usize,
@@ -87,7 +87,7 @@ fn closed(
         keys: 1,
         value: 21,
     };
-    let throughput = closed::run(wanted, password)?;
+    let throughput = saturate::run(wanted, password)?;
     Ok(Rate {
         per_second: throughput.per_second(),
         cpu_micros: throughput.cpu_each().as_secs_f64() * 1e6,

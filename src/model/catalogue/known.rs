@@ -141,6 +141,8 @@ pub enum Need {
     Baseline,
     /// Loads whose rates are always the same.
     Steady,
+    /// A load at a rate, whatever its clients are answered.
+    Scheduled,
     /// A load whose client tells of redirects.
     SeesRedirects,
     /// A link between regions.
@@ -183,6 +185,7 @@ pub struct ScenarioFacts<'a> {
     pub shards: bool,
     pub baseline: bool,
     pub steady: bool,
+    pub scheduled: bool,
     pub links: bool,
     pub synced: bool,
     pub successor: bool,
@@ -211,6 +214,7 @@ impl Need {
             Need::Shards => facts.shards,
             Need::Baseline => facts.baseline,
             Need::Steady => facts.steady,
+            Need::Scheduled => facts.scheduled,
             Need::SeesRedirects => facts.sees_redirects,
             Need::Links => facts.links,
             Need::Successor => facts.successor,

@@ -713,7 +713,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "latency.p99.before" Millis Lower "99th percentile of latency before the first step"
             .side_by_side().cell("p99", Before).in_suite("p99 before").headline("p99 latency", &[
                 "worst second {latency.p99.worst}", "median {latency.p50.before}",
-                "redrill itself sent late: p99 {schedule.late.p99}",
+                "redrill itself sent late: p99 {schedule.late.p99?}", "{closed loads}",
             ]).unless("latency.p99.during");
     }
     &[Load, Step], LONGER => {
@@ -722,7 +722,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
             .side_by_side().cell("p99", During).in_suite("p99 during")
             .headline("p99 latency during the steps", &[
                 "worst second {latency.p99.worst}", "median {latency.p50.during}",
-                "redrill itself sent late: p99 {schedule.late.p99}",
+                "redrill itself sent late: p99 {schedule.late.p99?}", "{closed loads}",
             ]);
         "latency.p99.after" Millis Lower "99th percentile after convergence".cell("p99", After);
     }
@@ -834,6 +834,12 @@ pub const CATALOGUE: &[Known] = catalogue! {
             .busy_does(Spares);
     }
     &[Load], WARNINGS => {
+        "concurrency.max" Count Neither "sessions of all loads that were under way at once, at most"
+            .busy_does(MayBeAll);
+        "concurrency.mean" Count Neither
+            "sessions of all loads that were under way at once, on average".busy_does(MayBeAll);
+    }
+    &[Load, Scheduled], WARNINGS => {
         "schedule.held" Percent Higher "operations sent in time, of those the schedule asked for"
             .knows_own_lateness();
         "schedule.unsent" Count Lower

@@ -13,11 +13,17 @@ use crate::model::{Measure, Ramp};
 pub struct Load {
     pub name: String,
     pub group: String,
-    /// Operations a second of the schedule, at its start if it is a ramp.
-    pub rate: f64,
+    /// Operations a second of the schedule, at its start if it is a ramp; null if the load is closed by
+    /// its clients.
+    #[serde(default)]
+    pub rate: Option<f64>,
     /// Absent if the rate is always the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ramp: Option<Ramp>,
+    /// How long each client waited from its answer to its next session, if the load was closed by its
+    /// clients. Latency leaves out what they did not send while they waited for an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub think_ms: Option<f64>,
     pub clients: u32,
     pub keys: u64,
     pub text: String,

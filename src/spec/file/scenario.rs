@@ -10,7 +10,7 @@ use crate::spec::cache::{
 use crate::spec::decode::{At, Decode, Named, expected, its_words, object, schema_of, words};
 use crate::spec::diagnostic::Diagnostics;
 use crate::spec::lock::{Deadlock, LockBy, LockKind};
-use crate::spec::quantity::{Bytes, PerSecond, Percent, Rates, Sizes, Time, Times, number, scalar};
+use crate::spec::quantity::{Asked, Bytes, PerSecond, Percent, Sizes, Time, Times, number, scalar};
 use crate::spec::scenario::{By, ClientKind};
 use crate::spec::step::StepMap;
 use crate::spec::synonyms;
@@ -52,7 +52,8 @@ object! {
 }
 
 object! {
-    /// Clients that do operations of one workload at a given rate, whatever happens.
+    /// Clients that do operations of one workload, at a given rate whatever happens, or one after
+    /// the other.
     LoadMap "a load" {
         /// What they do: `register` (the default) reads and writes single keys, `cas` compares
         /// and sets them, `counter` counts up, `set` adds elements, `queue` and `stream` put
@@ -160,8 +161,14 @@ object! {
         #[range(0, 100, "each is tried again so often; 3 is usual")]
         optional "retries" retries: u32,
         /// Operations a second, of all clients together. A ramp goes evenly from its first rate to
-        /// its second one, from the load's start until it is planned to end: `500/s..5000/s`.
-        optional "rate" rate: Rates,
+        /// its second one, from the load's start until it is planned to end: `500/s..5000/s`. With
+        /// `max` the load is closed by its clients: each begins its next session when it has its
+        /// answer.
+        optional "rate" rate: Asked,
+        /// How long each client of a load that is closed by its clients waits from its answer until
+        /// its next session. Default: 0s.
+        #[range(Time::secs(0), DAY, "a drill takes a day at most")]
+        optional "think" think: Time,
         /// Logical clients. Default: 32.
         #[range(1, 100_000, "each is a logical client, not a connection; 32 is usual")]
         optional "clients" clients: u32,
@@ -184,7 +191,7 @@ object! {
         #[range(Time::millis(1), Time::secs(600), "how long a client waits for an answer")]
         optional "timeout" timeout: Time,
         /// Operations past this many in flight are shed, and recorded as such.
-        /// Default: 10000.
+        /// Default: as many as are due in a second at the highest rate, 10000 at least.
         #[range(1, 1_000_000, "operations past it are shed; 10000 is usual")]
         optional "max_in_flight" max_in_flight: u32,
         /// How many replicas a change must reach before it counts as done.

@@ -259,6 +259,10 @@ fn lacking(known: &Known, has: &ScenarioFacts) -> Option<(String, &'static str)>
             ),
             "give all loads one rate, or leave the expectation out",
         ),
+        Need::Scheduled => (
+            format!("`{name}` needs a load with a schedule, and clients close each of these"),
+            "give a load a rate, like `rate: 1000/s`, or leave the expectation out",
+        ),
         Need::Guarded => (
             none("a cache with a circuit breaker"),
             "give one `guard: breaker`, or leave the expectation out",

@@ -3,19 +3,18 @@
 use std::path::Path;
 
 use super::groups::{group, named};
-use super::{acknowledged, cache, check_name, expiry, links, lock, outbox};
-use crate::model::{Ramp, Rate, Workload};
+use super::{acknowledged, cache, check_name, expiry, links, lock, outbox, pacing};
+use crate::model::Workload;
 use crate::spec::decode::{At, Field};
 use crate::spec::diagnostic::{Diagnostic, Diagnostics};
 use crate::spec::file::scenario::{Chosen, LoadMap};
 use crate::spec::nearest;
-use crate::spec::quantity::{Bytes, PerSecond, Percent, Rates, Sizes, Time};
+use crate::spec::quantity::{Bytes, Percent, Sizes, Time};
 use crate::spec::scenario::{By, ClientKind, Distribution, Keyspace, Load, Transfers};
 use crate::spec::source::Span;
 use crate::spec::topology::{Group, Topology};
 use crate::spec::trace::Trace;
 
-pub const MAX_RATE: f64 = 1_000_000.0;
 /// A written value starts with a number that is unique in its load, and a mark
 /// where it ends.
 pub const MIN_VALUE: Bytes = Bytes(24);
@@ -54,7 +53,7 @@ fn load(
         let message = "a load cannot be called `redrill`";
         errors.add(&name.span, message, "redrill's own keys begin with that; choose another name");
     }
-    let rate = rate(map, errors);
+    let pacing = pacing::check(map, errors);
     let workload = map.workload.or(Workload::Register);
     let value = value(map, workload, errors);
     let reads = reads(map, workload, errors);
@@ -105,7 +104,7 @@ fn load(
         min_replicas,
         outbox,
         client,
-        rate,
+        pacing,
         clients: map.clients.or(32),
         keys: traced.unwrap_or(map.keys.or(match workload {
             Workload::Cache | Workload::Expiry => 10_000,
@@ -116,7 +115,7 @@ fn load(
         reads,
         value,
         timeout,
-        max_in_flight: map.max_in_flight.or(10_000),
+        max_in_flight: pacing::max_in_flight(map, &pacing, errors),
     })
 }
 
@@ -149,34 +148,6 @@ fn region(map: &LoadMap, topology: &Topology, errors: &mut Diagnostics) -> Optio
         errors.add(&at.span, message, advice);
     }
     Some(at.value.clone())
-}
-
-/// How long a ramp takes depends on the time line.
-fn rate(map: &LoadMap, errors: &mut Diagnostics) -> Rate {
-    let Some(at) = map.rate.given() else {
-        if map.rate.is_missing() {
-            let message = "a load needs the key `rate`";
-            let advice = "write how many operations a second, like `rate: 4000/s`";
-            errors.add(&map.span, message, advice);
-        }
-        return Rate::steady(1.0);
-    };
-    let Rates(first, last) = at.value;
-    if first.0 <= 0.0 || last.0 <= 0.0 {
-        let message = "a load of no operations a second is no load";
-        errors.add(&at.span, message, "write a rate above 0, or leave the load out");
-    } else {
-        let range = (PerSecond(0.001), PerSecond(MAX_RATE));
-        for value in [first, last] {
-            let end = Field::Given(At { value, span: at.span.clone() });
-            end.check_range("rate", range, "one machine does no more", errors);
-            if first == last {
-                break;
-            }
-        }
-    }
-    let ramp = (first != last).then_some(Ramp { to: last.0, over_ms: 0.0 });
-    Rate { first: first.0, ramp }
 }
 
 /// How changes are made.

@@ -10,6 +10,7 @@ pub mod links;
 pub mod load;
 mod lock;
 mod outbox;
+mod pacing;
 mod probes;
 pub mod scenario;
 mod sync;

@@ -72,7 +72,7 @@ pub fn check(
     let over = over(&file.over, errors);
     let settle = file.settle.or(Time::secs(5)).0;
     let planned = planned(&timeline, settle);
-    for ramp in loads.iter_mut().filter_map(|load| load.rate.ramp.as_mut()) {
+    for ramp in loads.iter_mut().filter_map(|load| load.pacing.rate_mut()?.ramp.as_mut()) {
         ramp.over_ms = planned.as_secs_f64() * 1e3;
     }
     let scenario = Scenario {
@@ -129,7 +129,8 @@ fn facts<'a>(
             let of = |mode: &Mode| matches!(mode, Mode::Cluster { shards, .. } if *shards > 1);
             all.groups.iter().any(|group| of(&group.mode))
         }),
-        steady: loads.iter().all(|load| load.rate.ramp.is_none()),
+        steady: loads.iter().all(|load| load.pacing.rate().is_none_or(|rate| rate.ramp.is_none())),
+        scheduled: loads.is_empty() || loads.iter().any(|load| load.pacing.rate().is_some()),
         warms: steps.iter().any(|step| step.value.kind() == StepKind::Warm),
         baseline: first.is_none_or(|at| at >= expect::BASELINE),
         links: topology.is_none_or(|all| !all.links.is_empty()),

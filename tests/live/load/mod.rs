@@ -1,5 +1,6 @@
 //! The load against real servers, and against fake ones that misbehave to order.
 
+mod closed;
 mod cluster;
 mod fake;
 mod misbehaviour;

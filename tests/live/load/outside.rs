@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redrill::load::closed::{self, Closed, ClosedError};
+use redrill::load::saturate::{self, SaturateError, Saturation};
 
 use super::real::{Server, wait};
 use super::support::{Rig, load};
@@ -33,7 +33,7 @@ async fn a_load_that_knows_only_a_replica_of_a_replica_finds_the_primary() {
 #[test]
 fn a_closed_loop_counts_what_the_server_counts() {
     let server = Server::start(&[]);
-    let closed = Closed {
+    let closed = Saturation {
         address: server.address,
         connections: 2,
         clients: 10,
@@ -42,7 +42,7 @@ fn a_closed_loop_counts_what_the_server_counts() {
         keys: 100,
         value: 30,
     };
-    let done = closed::run(closed, None).unwrap();
+    let done = saturate::run(closed, None).unwrap();
     assert!(done.operations > 100);
     assert_eq!(done.operations, calls(&server, "set"));
     assert_eq!(done.operations, done.latency.len());
@@ -52,8 +52,8 @@ fn a_closed_loop_counts_what_the_server_counts() {
     assert!(done.latency.min() > 1_000, "no server answers in a microsecond");
 
     server.ask::<()>(&["CONFIG", "SET", "maxmemory", "1"]).unwrap();
-    let error = closed::run(closed, None).unwrap_err();
-    assert!(matches!(error, ClosedError::Server { .. }) && error.to_string().contains("OOM"));
+    let error = saturate::run(closed, None).unwrap_err();
+    assert!(matches!(error, SaturateError::Server { .. }) && error.to_string().contains("OOM"));
 }
 
 /// How often the server has done `command` since its start.

@@ -2,6 +2,7 @@
 
 mod analyzed;
 mod basis;
+mod closed;
 mod commands;
 mod crashed;
 mod earlier;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redrill::model::catalogue::{CATALOGUE, Need};
 use redrill::model::event::Compare;
-use redrill::model::{NodeName, Ramp, Rate, Unit, Workload};
+use redrill::model::{NodeName, Pacing, Ramp, Rate, Unit, Workload};
 use redrill::spec::network::Jitter;
 use redrill::spec::scenario::{Distribution, Load, Probe};
 use redrill::spec::step::{Method, Pace, SlotMove};
@@ -86,7 +86,7 @@ fn the_ready_reshard_is_what_its_file_says() {
     let scenario = spec::parse_scenario(&found.source(), &resolve, &Options::default()).unwrap();
     assert_eq!(scenario.loads[0].distribution, Distribution::Zipf(0.99));
     assert_eq!(scenario.loads[0].value, (100, 1024));
-    assert_eq!(scenario.loads[0].rate, Rate::steady(4000.0));
+    assert_eq!(scenario.loads[0].pacing, Pacing::steady(4000.0));
     let step = &scenario.timeline[0];
     assert_eq!((step.at, &*step.group), (Duration::from_secs(5), "cache"));
     let pace = Pace::Adds(Duration::from_millis(2));
@@ -235,7 +235,7 @@ profiles:
         ["writes.lost == 0", "downtime.write.max <= 1s", "errors.total == 0", "reads.stale == 0"];
     assert_eq!(texts, expected);
     assert_eq!(scenario.settle, Duration::from_secs(1));
-    assert_eq!((scenario.loads[0].rate, scenario.loads[0].keys), (Rate::steady(7.0), 5));
+    assert_eq!((scenario.loads[0].pacing, scenario.loads[0].keys), (Pacing::steady(7.0), 5));
     assert_eq!(scenario.loads[0].clients, 32);
 }
 
@@ -254,7 +254,7 @@ fn the_command_line_outweighs_the_profile_and_reaches_the_topology() {
         ..Options::default()
     };
     let scenario = scenario(&text, &options).unwrap();
-    assert_eq!(scenario.loads[0].rate, Rate::steady(9.0));
+    assert_eq!(scenario.loads[0].pacing, Pacing::steady(9.0));
     assert_eq!(scenario.settle, Duration::from_secs(2));
     assert_eq!(scenario.topology.groups[0].shards(), 5);
     assert_eq!(scenario.topology.groups[0].config["maxmemory"], "64mb");
@@ -293,9 +293,56 @@ fn a_ramp_takes_the_planned_time_and_is_written_as_it_is_read() {
                 timeline: [{ at: 5s, do: pause, target: primary of shard 0, for: 1s }]\nsettle: 7s\n";
     let ramp = scenario(text, &Options::default()).unwrap();
     let over = Ramp { to: 5_000.0, over_ms: 12_000.0 };
-    assert_eq!(ramp.loads[0].rate, Rate { first: 500.0, ramp: Some(over) });
+    assert_eq!(ramp.loads[0].pacing, Pacing::Open(Rate { first: 500.0, ramp: Some(over) }));
     let again = scenario(&write::scenario(&ramp, "cluster-3x1"), &Options::default()).unwrap();
     assert_eq!(again.loads, ramp.loads);
+}
+
+#[test]
+fn a_load_is_closed_by_its_clients_where_it_asks_for_no_rate() {
+    let text =
+        |load: &str| format!("name: s\ntopology: cluster-3x1\nloads: {{ app: {{ {load} }} }}\n");
+    let read = |load: &str| scenario(&text(load), &Options::default());
+    let closed = |millis| Pacing::Closed { think: Duration::from_millis(millis) };
+    for (load, pacing) in [
+        ("clients: 50, rate: max", closed(0)),
+        ("clients: 50, think: 5ms", closed(5)),
+        ("clients: 50, rate: max, think: 5ms", closed(5)),
+        ("rate: 5/s", Pacing::steady(5.0)),
+    ] {
+        let read = read(load).unwrap();
+        assert_eq!(read.loads[0].pacing, pacing, "{load}");
+        let again = write::scenario(&read, "cluster-3x1");
+        assert_eq!(scenario(&again, &Options::default()).unwrap().loads, read.loads, "{again}");
+    }
+    for (load, fault) in [
+        ("rate: 5/s, think: 5ms", "at a rate of 5/s no client waits"),
+        ("rate: max, max_in_flight: 9", "one session in flight"),
+        ("clients: 50", "needs the key `rate`"),
+    ] {
+        let faults = read(load).unwrap_err().render(false, 100);
+        assert!(faults.contains(fault), "{faults}");
+    }
+    let with = |load: &str, expect: &str| {
+        let text = format!("{}expect: [\"{expect}\"]\n", text(load));
+        scenario(&text, &Options::default()).map(|_| ()).map_err(|faults| faults.render(false, 100))
+    };
+    let faults = with("rate: max", "schedule.held >= 99%").unwrap_err();
+    assert!(faults.contains("needs a load with a schedule"), "{faults}");
+    assert_eq!(with("rate: max", "concurrency.max >= 32"), Ok(()));
+    assert_eq!(with("rate: 5/s", "schedule.held >= 99%"), Ok(()));
+}
+
+#[test]
+fn a_stall_of_a_second_sheds_nothing_unless_the_load_says_so() {
+    let most = |load: &str| {
+        let text = format!("name: s\ntopology: cluster-3x1\nloads: {{ app: {{ {load} }} }}\n");
+        scenario(&text, &Options::default()).unwrap().loads[0].max_in_flight
+    };
+    assert_eq!(most("rate: 100/s"), 10_000);
+    assert_eq!(most("rate: 20000/s"), 20_000);
+    assert_eq!(most("rate: 500/s..70000.5/s"), 70_001);
+    assert_eq!(most("rate: 20000/s, max_in_flight: 50"), 50);
 }
 
 #[test]
@@ -353,12 +400,12 @@ fn a_profile_adds_a_load_that_has_a_workload() {
     let options = Options { profile: Some("more".to_owned()), ..Options::default() };
     let more = scenario(text, &options).unwrap();
     let loads: Vec<(&str, f64)> =
-        more.loads.iter().map(|load| (&*load.name, load.rate.first)).collect();
+        more.loads.iter().map(|load| (&*load.name, load.pacing.rate().unwrap().first)).collect();
     assert_eq!(loads, [("app", 2.0), ("counts", 5.0)]);
     assert_eq!(scenario(text, &Options::default()).unwrap().loads.len(), 1);
     let set = vec!["loads.counts.rate=7/s".to_owned()];
     let more = scenario(text, &Options { set: set.clone(), ..options }).unwrap();
-    assert_eq!(more.loads[1].rate, Rate::steady(7.0));
+    assert_eq!(more.loads[1].pacing, Pacing::steady(7.0));
     assert!(scenario(text, &Options { set, ..Options::default() }).is_err());
 }
 

@@ -21,6 +21,8 @@ use crate::wake::Alarm;
 
 /// For so long nothing is ordered, at the load's own rate.
 const TRIAL: Duration = Duration::from_millis(500);
+/// The rate at which nothing is ordered of a load that its clients close, a second.
+const CLOSED: f64 = 1_000.0;
 const FEWEST: u64 = 50;
 const MOST: u64 = 5_000;
 
@@ -222,7 +224,8 @@ impl Adapter {
     /// percentile of how long an answer takes.
     async fn try_out(self: &Rc<Self>) -> Result<[u64; 2], AdapterError> {
         let Settings { load, patience, .. } = &self.settings;
-        let (rate, patience) = (load.rate.most() / f64::from(load.instances), *patience);
+        let all = load.pacing.rate().map_or(CLOSED, |rate| rate.most());
+        let (rate, patience) = (all / f64::from(load.instances), *patience);
         let asked = ((rate * TRIAL.as_secs_f64()) as u64).clamp(FEWEST, MOST);
         let clock = self.settings.teller.clock();
         let alarm = Alarm::new(clock).map_err(|source| AdapterError::Timer { source })?;
