@@ -1,7 +1,7 @@
 //! The relay of a deployment: a door for every node, an address for the clients of every place,
 //! and the permanent links between regions.
 //!
-//! Nodes announce their doors, so all traffic between nodes and clients passes the relay.
+//! Each node announces the relay's address for itself, so all traffic between nodes and clients passes the relay.
 //! redrill itself connects to the nodes' own addresses, so no cut hides their state from it.
 
 use std::collections::BTreeMap;

@@ -101,8 +101,7 @@ fn far_probes(scenario: &Scenario, group: &Group) -> u64 {
     2 * further * nodes_of(scenario, &scenario.topology.followers(&group.name))
 }
 
-/// Connections beside the links of who measures between groups with the same data, and of who asks
-/// how far replicators are.
+/// Connections of the lag probes and of the replication watcher, which bypass the relay.
 fn beside(scenario: &Scenario) -> u64 {
     let Some(sync) = &scenario.topology.sync else { return 0 };
     let groups: Vec<&Group> =

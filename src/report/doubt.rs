@@ -1,4 +1,4 @@
-//! What else a measure could have been, had redrill looked all the time, and servers been run.
+//! The range a measure could have had if neither redrill nor a server had waited for a processor.
 
 use std::collections::BTreeMap;
 

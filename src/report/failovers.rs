@@ -198,7 +198,7 @@ impl Failover {
         };
         let redundant = match (self.redundant(), &self.to) {
             (Some(ms), _) => format!(" · a replica again after {}", Unit::Millis.show(ms)),
-            (None, Some(_)) => " · no replica again".to_owned(),
+            (None, Some(_)) => " · no linked replica again before the drill ended".to_owned(),
             (None, None) => String::new(),
         };
         format!("{outcome}{parts}{redundant}{}", self.lost_text())

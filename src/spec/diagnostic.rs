@@ -161,7 +161,8 @@ impl Diagnostics {
                     });
                     Some((file, span.start, span.end, diagnostic.message.clone()))
                 });
-                self.0.dedup();
+                // A profile's value is read more than once, with advice that may differ.
+                self.0.dedup_by(|a, b| a.span == b.span && a.message == b.message);
                 debug_assert!(!self.is_empty(), "no value, and no diagnostic that says why");
                 Err(self)
             }

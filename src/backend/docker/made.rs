@@ -1,4 +1,4 @@
-//! What is kept of each node's container, and of the cuts between them.
+//! The state that redrill keeps for each container, and for the cuts between them.
 
 use std::collections::BTreeMap;
 use std::time::Instant;

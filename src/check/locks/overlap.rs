@@ -1,4 +1,4 @@
-//! Who had a lock while as many others had it as may have it.
+//! Finds overlaps: a client got a lock that already had all the holders it allows.
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;

@@ -16,7 +16,7 @@ use crate::model::op::{Action, CacheOp, Cause, FoundIn, Outcome};
 use crate::spec::cache::FoundBy;
 
 impl Process {
-    /// The group's copy, if it has one that can be read. What nobody tells is none.
+    /// The group's copy. `None` if it has none, if it is unreadable, or if no node answered.
     pub(super) async fn in_group(&self, entity: &Entity) -> Option<Found> {
         self.look(entity).await.ok().and_then(|(found, _)| found)
     }
@@ -128,7 +128,7 @@ impl Process {
         longest.as_millis() as u64
     }
 
-    /// Tells of what changed in the origin besides what a client wrote: it went as the whole did.
+    /// Records the other entities that this write changed. They share the write's outcome.
     pub(super) fn note_changed(
         &self,
         trace: &Trace,

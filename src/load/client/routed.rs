@@ -191,7 +191,7 @@ impl Routed {
         self.slot_of_each.borrow().clone()
     }
 
-    /// Whom to ask who owns which slot: who told it last first.
+    /// The nodes to ask for the slot map, the last one that answered first.
     fn guides(&self) -> Vec<Rc<Node>> {
         let sentinels = self.sentinels.borrow();
         if !sentinels.is_empty() {

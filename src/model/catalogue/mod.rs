@@ -359,7 +359,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
     }
     &[Workload(Workload::Lock), Abandoned], "have some holders never give their locks back (`abandon`)" => {
         "lock.lease.early" Count Lower
-            "locks that somebody got before the lease of one who never gave it back was over"
+            "locks that a client got before the lease of a holder that never released it had ended"
             .side_by_side();
         "lock.lease.late.p99" Millis Lower
             "99th percentile of the time from the end of such a lease to somebody having the lock"

@@ -193,7 +193,7 @@ fn reported(
     for name in names {
         let known: Vec<&str> = judged().chain([ALL]).collect();
         if !known.contains(&&*name.value) {
-            let message = format!("`{}` is nothing that a checker finds", name.value);
+            let message = format!("`{}` is not the name of a finding", name.value);
             let advice = nearest::advice("words", &name.value, &known);
             errors.add(&name.span, message, advice);
         } else if expect.iter().any(|e| e.is_on(&name.value)) {

@@ -2,8 +2,8 @@
 //! it is asked for that entity every millisecond.
 //!
 //! What such a read finds nowhere is not computed, so that it leaves no copy that a user's read would
-//! not have found in the group. A library that asks once for all who wait tells users too that it was
-//! refused; those are asked for once more.
+//! not have found in the group. Some libraries share one fetch among all
+//! waiting readers, so the refusal reaches users' reads too; those are sent once more.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;

@@ -148,7 +148,8 @@ impl Library {
         *self.asking.borrow_mut().entry(id).or_default() += 1;
         let mut sent = self.clock.now();
         let mut learned = self.adapter.carry_out(&work).await;
-        // A library that asks once for all who wait has told them what was refused to who only looks.
+        // Some libraries share one fetch among all waiting readers, so an error that a watcher got
+        // reaches every reader. Ask again.
         let is_error = matches!(
             learned,
             Err(Outcome::Fail(Cause::Library) | Outcome::Unknown(Cause::Library))

@@ -294,7 +294,7 @@ fn an_old_copy_that_is_there_at_the_end_is_told() {
     });
 }
 
-/// A library that asks once for all who wait fails a user's read with what was refused to a look.
+/// Some libraries share one fetch among all waiting readers, so a reader may get a watcher's error.
 #[test]
 fn a_read_that_was_refused_with_a_look_is_asked_for_again() {
     run(&SLOW.replace("REFUSED", "refused=1"), async |library, _| {
