@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use crate::model::Nanos;
 use crate::model::event::Phase;
-use crate::model::op::{OWN_MEMORY, Op, Purpose, key_name};
+use crate::model::op::{Action, LockOp, OWN_MEMORY, Op, Purpose, key_name};
 use crate::model::slot::slot_of;
 
 use super::data::{Failover, Silence, millis};
+use super::gaps::Gaps;
 use super::record::Record;
 use super::schedule::is_shed_late;
 
@@ -28,7 +29,7 @@ pub(super) struct Felt {
 ///
 /// A silence ends with a good answer. It begins when something was wanted that had none: at
 /// the intended instant of the first such operation, or with the good answer before that, if
-/// it came later.
+/// it came later. What hangs for longer than the silence was wanted all along.
 #[derive(Debug)]
 struct ShardSilences {
     /// The index of its group, and its number.
@@ -36,6 +37,8 @@ struct ShardSilences {
     answered: Nanos,
     /// The first that was wanted, of what has ended since.
     wanted: Option<Nanos>,
+    /// Between the good answers before that.
+    gaps: Gaps,
     worst: Option<(Nanos, Option<Nanos>)>,
     /// Since when a shorter one has lasted at the load's end.
     open: Option<Nanos>,
@@ -67,14 +70,14 @@ impl Felt {
     pub fn want(&mut self, (op, good): (&Op, bool), shard: (u8, u32), from: Nanos) {
         let known = self.shards.iter().position(|known| known.shard == shard);
         let index = known.unwrap_or_else(|| {
-            let (wanted, worst, open) = (None, None, None);
-            self.shards.push(ShardSilences { shard, answered: from, wanted, worst, open });
+            let (wanted, worst, open, gaps) = (None, None, None, Gaps::default());
+            self.shards.push(ShardSilences { shard, answered: from, wanted, gaps, worst, open });
             self.shards.len() - 1
         });
         self.shards[index].want(op, good);
     }
 
-    /// By shard. The load ended at `end`; `group` names a group by its index. What was first wanted
+    /// By shard. The load ended at `end`; `group` names a group by its index. A silence that began
     /// in the last second before operations were only waited for may have been over at once, and is
     /// left out.
     pub fn silences<'g>(
@@ -100,16 +103,34 @@ impl ShardSilences {
     fn want(&mut self, op: &Op, good: bool) {
         let wanted = self.wanted.map_or(op.intended, |wanted| wanted.min(op.intended));
         self.wanted = Some(wanted);
+        if let Some((from, to)) = self.missed(op) {
+            self.silent(from, Some(to), to);
+        }
         if good {
             self.hear(Some(op.done), op.done);
+            if op.done > self.answered {
+                self.gaps.add(self.answered, op.done);
+            }
             (self.answered, self.wanted) = (self.answered.max(op.done), None);
         }
+    }
+
+    /// The longest time between good answers to others while the operation waited. Whoever stands in
+    /// line for a lock waits for its holder, and not for an answer.
+    fn missed(&self, op: &Op) -> Option<(Nanos, Nanos)> {
+        let in_line = matches!(op.action, Action::Lock(LockOp::Wait { .. }));
+        let waited = op.intended < self.answered && !in_line;
+        waited.then(|| self.gaps.longest_since(op.intended))?
     }
 
     /// Something was wanted, and had a good answer `to`, or none until `end`.
     fn hear(&mut self, to: Option<Nanos>, end: Nanos) {
         let Some(wanted) = self.wanted else { return };
-        let from = wanted.max(self.answered);
+        self.silent(wanted.max(self.answered), to, end);
+    }
+
+    /// There was no good answer from `from` on: until `to`, or not until `end`.
+    fn silent(&mut self, from: Nanos, to: Option<Nanos>, end: Nanos) {
         let length = |(from, to): (Nanos, Option<Nanos>)| to.unwrap_or(end).since(from);
         if self.worst.is_none_or(|worst| end.since(from) > length(worst)) {
             self.worst = Some((from, to));
@@ -118,7 +139,8 @@ impl ShardSilences {
 
     /// The load has ended, or the shard `left` before: nobody wants anything of it any more.
     fn over(&mut self, left: Option<Nanos>, end: Nanos, new: Nanos) {
-        self.wanted = self.wanted.filter(|wanted| left.is_some() || *wanted < new);
+        let is_old = |wanted: &Nanos| (*wanted).max(self.answered) < new;
+        self.wanted = self.wanted.filter(|wanted| left.is_some() || is_old(wanted));
         self.hear(left, left.unwrap_or(end));
         let since = self.wanted.map(|wanted| wanted.max(self.answered));
         let is_worst = |since: &Nanos| self.worst.is_some_and(|(from, _)| from == *since);

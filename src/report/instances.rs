@@ -157,6 +157,34 @@ mod tests {
         assert_eq!(silences(&new), [(100.0, 7_000.0, true)], "this may be over at once");
     }
 
+    /// Nothing was answered from 200 to 1,100 ms, and the operations of that time hung for longer.
+    #[test]
+    fn what_hangs_for_longer_than_a_silence_was_wanted_all_along() {
+        let mut ops = vec![(100, 101, true), (1_099, 1_100, true), (1_110, 1_111, true)];
+        ops.extend((20..110).map(|n| (n * 10, n * 10 + 1_000, false)));
+        ops.extend((112..300).map(|n| (n * 10, n * 10 + 1, true)));
+        ops.sort_by_key(|op| op.1);
+        assert_eq!(silences(&ops), [(200.0, 900.0, true)]);
+        // One that hangs among others that are answered.
+        let answered = [(100, 101, true), (500, 501, true), (900, 901, true)];
+        let hanging = [answered.as_slice(), &[(200, 950, false), (1_000, 1_001, true)]].concat();
+        assert_eq!(silences(&hanging), [(501.0, 400.0, true)]);
+        let late = [answered.as_slice(), &[(200, 5_000, true)]].concat();
+        assert_eq!(silences(&late), [(901.0, 4_099.0, true)]);
+    }
+
+    /// The last second begins at 9,000 ms.
+    #[test]
+    fn one_that_hangs_at_the_end_beside_others_that_are_answered_is_no_silence() {
+        let until = |last: u64| {
+            let mut ops: Vec<_> = (1..last / 10).map(|n| (n * 10, n * 10 + 1, true)).collect();
+            ops.push((8_500, 10_000, false));
+            silences(&ops)
+        };
+        assert_eq!(until(9_990), [(9_971.0, 10.0, true)]);
+        assert_eq!(until(8_900), [(8_891.0, 1_109.0, false)]);
+    }
+
     #[test]
     fn an_answer_from_an_instances_own_memory_is_none_of_the_shard() {
         let own = Op { by: Some(OWN_MEMORY), ..op(0, (3_000, 3_001, true)) };

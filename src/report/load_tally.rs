@@ -85,9 +85,10 @@ impl LoadTally {
     }
 
     /// The slower of reads and writes.
-    pub fn recovered(&self, (line, drain): (Span, Nanos), acts: &[Nanos]) -> Option<Recovered> {
-        let both = self.recoveries.iter().filter_map(|one| one.recovered(line, drain, acts));
-        both.reduce(Recovered::slower)
+    pub fn recovered(&self, line: (Span, Nanos), acts: &[Nanos]) -> Option<Recovered> {
+        let [reads, writes] = &self.recoveries;
+        let both = [reads.recovered(writes, line, acts), writes.recovered(reads, line, acts)];
+        both.into_iter().flatten().reduce(Recovered::slower)
     }
 
     pub fn figures(&self) -> Figures {

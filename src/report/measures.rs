@@ -352,18 +352,12 @@ fn rates(record: &Record) -> Vec<Option<Rate>> {
 
 fn latency(tally: &mut Tally, since: Since, values: &mut Values) {
     let worst = tally.worst.p99(since);
-    let quantile = |band: Option<&SpanTally>, q| band.and_then(|band| band.quantile(since, q));
+    for known in CATALOGUE {
+        let Some((q, when)) = known.quantile() else { continue };
+        put(values, known.name, tally.band(when).and_then(|band| band.quantile(since, q)));
+    }
     let (before, during, after) =
         (Some(&tally.before), tally.during.as_ref(), tally.after.as_ref());
-    put(values, "latency.p50.before", quantile(before, 0.5));
-    put(values, "latency.p50.during", quantile(during, 0.5));
-    put(values, "latency.p50.after", quantile(after, 0.5));
-    put(values, "latency.p95.before", quantile(before, 0.95));
-    put(values, "latency.p95.during", quantile(during, 0.95));
-    put(values, "latency.p95.after", quantile(after, 0.95));
-    put(values, "latency.p99.before", quantile(before, 0.99));
-    put(values, "latency.p99.during", quantile(during, 0.99));
-    put(values, "latency.p99.after", quantile(after, 0.99));
     let answered = |band: Option<&SpanTally>| band.and_then(|band| band.answered(since, 0.99));
     put(values, "latency.answered.p99.before", answered(before));
     put(values, "latency.answered.p99.during", answered(during));

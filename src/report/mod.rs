@@ -26,6 +26,7 @@ mod failures;
 mod felt;
 mod figures;
 pub mod file;
+mod gaps;
 pub mod html;
 mod instances;
 pub mod json;

@@ -7,6 +7,7 @@
 //! nobody. A load has come back with the end of the last
 //! bad window. One that is bad until the load's end has not come back.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::model::op::{Cause, Outcome};
@@ -21,9 +22,11 @@ const WINDOW: usize = 10;
 const SESSIONS: u64 = 20;
 /// The share of sessions that must end ok.
 const GOOD: f64 = 0.95;
-/// At the line's end, a load that was good again for so many sessions has come back: there is no
-/// whole window more.
+/// A load that was good again for so many sessions has come back, also where the line ends before a
+/// whole window is over. Of its reads, and of its writes, their share of these will do, but no fewer
+/// than [`FEW`].
 const ENOUGH: u32 = 10;
+const FEW: u32 = 3;
 
 /// The sessions of one load by the instants at which they were due.
 #[derive(Debug, Default)]
@@ -87,9 +90,14 @@ impl Recovery {
         bucket.good += u32::from(end.outcome == Outcome::Ok && end.served);
     }
 
-    /// `steps` are their starts, in order. The load began nothing more from `drain` on. `None`
-    /// without steps or sessions.
-    pub fn recovered(&self, line: Span, drain: Nanos, steps: &[Nanos]) -> Option<Recovered> {
+    /// `others` are the load's other sessions. `steps` are their starts, in order. The load began
+    /// nothing more from `drain` on. `None` without steps or sessions.
+    pub fn recovered(
+        &self,
+        others: &Recovery,
+        (line, drain): (Span, Nanos),
+        steps: &[Nanos],
+    ) -> Option<Recovered> {
         if self.buckets.is_empty() || steps.is_empty() {
             return None;
         }
@@ -99,7 +107,7 @@ impl Recovery {
         }
         let at = |bucket: usize| line.from.0 + bucket as u64 * BUCKET.as_nanos() as u64;
         let mut slowest = Duration::ZERO;
-        for bad in self.bad() {
+        for bad in self.bad(others) {
             let ends = at(bad.to).min(line.to.0);
             // The last step that had begun by then is to blame.
             let begun = steps.iter().rfind(|step| step.0 < at(bad.from + 1));
@@ -116,53 +124,94 @@ impl Recovery {
     fn window(&self) -> usize {
         let all = |bucket: &Bucket| u64::from(bucket.due + bucket.taken);
         let sessions: u64 = self.buckets.iter().map(all).sum();
-        let enough = (SESSIONS * self.buckets.len() as u64).div_ceil(sessions.max(1)) as usize;
+        // So that so many are in it wherever it begins.
+        let enough = (SESSIONS + 1) * self.buckets.len() as u64;
+        let enough = enough.div_ceil(sessions.max(1)) as usize;
         WINDOW.max(enough).min(self.buckets.len())
     }
 
     /// Stretches of bad windows, in order. One that begins in the last second is left out: it may
     /// be over at once.
-    fn bad(&self) -> Vec<Stretch> {
+    fn bad(&self, others: &Recovery) -> Vec<Stretch> {
         let window = self.window();
-        let mut stretches: Vec<Stretch> = Vec::new();
-        for (first, buckets) in self.buckets.windows(window).enumerate() {
-            if !is_bad(buckets) {
-                continue;
-            }
-            // The window is the first bad one for what its last bucket brought, and the last
-            // one for what its first bucket had.
-            match stretches.last_mut().filter(|stretch| stretch.to == first) {
-                Some(stretch) => stretch.to = first + 1,
-                None => stretches.push(Stretch { from: first + window - 1, to: first + 1 }),
-            }
-        }
         let windows = self.buckets.len() - window + 1;
-        for stretch in &mut stretches {
-            // The last bad window begins before the last bad bucket.
-            let rest = &self.buckets[stretch.to..];
-            stretch.to = match stretch.to == windows {
-                true => self.bad_until_the_end(),
-                false => stretch.to + rest.iter().take_while(|bucket| is_bad(&[**bucket])).count(),
-            };
+        let mut runs: Vec<(usize, usize)> = Vec::new();
+        for (first, _) in self.buckets.windows(window).enumerate().filter(|(_, w)| is_bad(w)) {
+            match runs.last_mut().filter(|(_, last)| last + 1 == first) {
+                Some((_, last)) => *last = first,
+                None => runs.push((first, first)),
+            }
         }
-        stretches
-            .retain(|stretch| stretch.to < self.buckets.len() || !self.is_new(stretch, window));
-        stretches
+        let stretch = |(first, last): (usize, usize)| {
+            let from = self.begin(first..first + window);
+            // A bad window is the last one for what its first bucket had, if the line goes on.
+            let is_last = last + 1 == windows;
+            let over = if is_last { self.over_at_the_end() } else { self.over(last) };
+            let good: u32 = (over..self.buckets.len()).map(|at| self.good(at)).sum();
+            if is_last && good < self.enough(others) {
+                let (to, is_new) = (self.buckets.len(), from + WINDOW > self.buckets.len());
+                return (!is_new).then_some(Stretch { from, to });
+            }
+            let again = (over..self.buckets.len()).find(|at| self.good(*at) + others.good(*at) > 0);
+            Some(Stretch { from, to: again.unwrap_or(self.buckets.len()) })
+        };
+        runs.into_iter().filter_map(stretch).collect()
     }
 
-    /// The end of the last bad bucket, if enough was good after it; else that of the line.
-    fn bad_until_the_end(&self) -> usize {
-        let last_bad = self.buckets.iter().rposition(|bucket| is_bad(&[*bucket]));
-        let good_again = last_bad.map_or(0, |last| last + 1);
-        let good: u32 = self.buckets[good_again..].iter().map(|bucket| bucket.good).sum();
-        if good >= ENOUGH { good_again } else { self.buckets.len() }
+    fn good(&self, bucket: usize) -> u32 {
+        self.buckets.get(bucket).map_or(0, |bucket| bucket.good)
     }
 
-    /// Whether the first bad bucket of its first window is in the line's last second.
-    fn is_new(&self, stretch: &Stretch, window: usize) -> bool {
-        let first = stretch.from + 1 - window;
-        let bad = self.buckets[first..].iter().position(|bucket| is_bad(&[*bucket]));
-        bad.is_none_or(|bad| first + bad + WINDOW > self.buckets.len())
+    /// Sessions that found their lock taken count if nobody acquired one in the window around them.
+    fn is_bad(&self, bucket: usize) -> bool {
+        let Bucket { due, good, taken } = self.buckets[bucket];
+        let nobody_acquired = || {
+            let half = self.window() / 2;
+            let around = bucket.saturating_sub(half)..(bucket + half).min(self.buckets.len());
+            self.buckets[around].iter().all(|bucket| bucket.good == 0)
+        };
+        f64::from(good) < GOOD * f64::from(due) || taken > 0 && nobody_acquired()
+    }
+
+    /// The first bad bucket of what the first bad window is bad for: between its bad buckets are few
+    /// good sessions.
+    fn begin(&self, window: Range<usize>) -> usize {
+        let (mut begin, mut good) = (None, 0);
+        for bucket in window.clone().rev() {
+            match (self.is_bad(bucket), begin) {
+                (true, _) => (begin, good) = (Some(bucket), 0),
+                (false, Some(_)) if good + self.good(bucket) >= ENOUGH => break,
+                (false, _) => good += self.good(bucket),
+            }
+        }
+        begin.unwrap_or(window.start)
+    }
+
+    /// The end of the last bad bucket of a stretch whose last window begins with `last`.
+    fn over(&self, last: usize) -> usize {
+        let (mut over, mut good) = (last + 1, 0);
+        for bucket in over..self.buckets.len() {
+            match self.is_bad(bucket) {
+                true => (over, good) = (bucket + 1, 0),
+                false => good += self.good(bucket),
+            }
+            if good >= ENOUGH {
+                break;
+            }
+        }
+        over
+    }
+
+    /// The end of the last bad bucket of all.
+    fn over_at_the_end(&self) -> usize {
+        (0..self.buckets.len()).rfind(|bucket| self.is_bad(*bucket)).map_or(0, |last| last + 1)
+    }
+
+    /// How many sessions show that these are served again.
+    fn enough(&self, others: &Recovery) -> u32 {
+        let due = |all: &Recovery| all.buckets.iter().map(|one| f64::from(one.due)).sum::<f64>();
+        let share = due(self) / (due(self) + due(others));
+        ((f64::from(ENOUGH) * share).ceil() as u32).max(FEW)
     }
 }
 
@@ -173,7 +222,7 @@ fn is_bad(buckets: &[Bucket]) -> bool {
     f64::from(good) < GOOD * f64::from(due + taken)
 }
 
-/// Buckets from `from` to before `to`.
+/// From its first bad bucket to before the first in which sessions were answered again.
 #[derive(Clone, Copy, Debug)]
 struct Stretch {
     from: usize,
@@ -201,7 +250,7 @@ mod tests {
             let outcome = if bad(ms) { Outcome::Unknown(Cause::Timeout) } else { Outcome::Ok };
             recovery.add(at, session(outcome), line);
         }
-        recovery.recovered(line, line.to, steps)
+        recovery.recovered(&Recovery::default(), (line, line.to), steps)
     }
 
     fn after(ms: u64) -> Option<Recovered> {
@@ -256,10 +305,43 @@ mod tests {
                 let outcome = if dead { Outcome::Unknown(Cause::Timeout) } else { Outcome::Ok };
                 recovery.add(at, session(outcome), line);
             }
-            recovery.recovered(line, line.to, &[Nanos(25_000 * MS)])
+            recovery.recovered(&Recovery::default(), (line, line.to), &[Nanos(25_000 * MS)])
         };
         assert_eq!(slow(25_400), Some(Recovered::Never(Duration::from_secs(5))));
         assert_eq!(slow(29_300), after(0), "this may be over at once");
+    }
+
+    /// One session a second, dead from 12 to 15 s. Its operations wait for a second.
+    #[test]
+    fn a_slow_load_is_back_with_its_next_good_session() {
+        let recovered = |writes: &dyn Fn(u64) -> bool, until: u64, back: u64| {
+            let line = Span { from: Nanos(70 * MS), to: Nanos(until * 1_000 * MS) };
+            let mut kinds = [Recovery::default(), Recovery::default()];
+            for s in 0..until {
+                let at = Nanos((s * 1_000 + 70) * MS);
+                let dead = (12..back).contains(&s);
+                let outcome = if dead { Outcome::Unknown(Cause::Timeout) } else { Outcome::Ok };
+                kinds[usize::from(writes(s))].add(at, session(outcome), line);
+            }
+            let acts = [Nanos(12_071 * MS), Nanos(15_072 * MS)];
+            let [reads, writes] = &kinds;
+            let both = [(reads, writes), (writes, reads)];
+            let both = both.map(|(one, other)| one.recovered(other, (line, line.to), &acts));
+            both.into_iter().flatten().reduce(Recovered::slower)
+        };
+        assert_eq!(recovered(&|_| true, 45, 15), after(2_999), "the undoing is not its cause");
+        // Reads and writes at random, of which the writes of these seconds are dead.
+        let writes =
+            |s: u64| [0, 1, 2, 3, 4, 5, 9, 11, 12, 13, 14, 19, 20, 25, 29, 30, 31, 35].contains(&s);
+        assert_eq!(recovered(&writes, 36, 15), after(2_999), "7 writes of 21 were good again");
+        assert_eq!(
+            recovered(&writes, 22, 15),
+            Some(Recovered::Never(Duration::from_millis(9_929)))
+        );
+        assert_eq!(
+            recovered(&|_| true, 30, 21),
+            Some(Recovered::Never(Duration::from_millis(17_929)))
+        );
     }
 
     #[test]
@@ -280,7 +362,7 @@ mod tests {
                 let at = Nanos(ms * MS);
                 recovery.add(at, session(Outcome::Ok), line);
             }
-            recovery.recovered(line, line.to, &[Nanos(2_000 * MS)])
+            recovery.recovered(&Recovery::default(), (line, line.to), &[Nanos(2_000 * MS)])
         };
         assert_eq!(until(4_000), Some(Recovered::Unknown));
         assert_eq!(until(12_000), after(0), "nothing is due any more");
@@ -307,7 +389,7 @@ mod tests {
                 let served = n % 2 == 0 && !nobody.contains(&(n * 20));
                 recovery.add(at, SessionEnd { served, outcome: Outcome::Ok }, line);
             }
-            recovery.recovered(line, line.to, &[Nanos(5_000 * MS)])
+            recovery.recovered(&Recovery::default(), (line, line.to), &[Nanos(5_000 * MS)])
         };
         assert_eq!(recovered(0..0), after(0));
         assert_eq!(recovered(6_000..9_000), after(4_000));
@@ -325,7 +407,7 @@ mod tests {
             recovery.add(at, session(outcome), line);
         }
         assert_eq!(
-            recovery.recovered(line, line.to, &[Nanos(29_500 * MS)]),
+            recovery.recovered(&Recovery::default(), (line, line.to), &[Nanos(29_500 * MS)]),
             after(0),
             "one of twenty"
         );

@@ -196,8 +196,12 @@ pub(super) fn latency(r: &Report) -> Option<Table> {
     let head = |when: &When| if whens.len() > 1 { when.name() } else { "steady" };
     let mut columns = vec![Column::text("Latency")];
     columns.extend(whens.iter().map(|when| Column::figure(head(when))));
-    let mut labels: Vec<&str> = cells().map(|(row, ..)| row).collect();
-    labels.dedup();
+    let mut labels: Vec<&str> = Vec::new();
+    for (row, ..) in cells() {
+        if !labels.contains(&row) {
+            labels.push(row);
+        }
+    }
     let row = |label: &str| {
         let cell = |when: &When| {
             let known = cells().find(|(row, at, _)| *row == label && at == when);

@@ -13,7 +13,7 @@ use crate::model::{Measure, Nanos, NodeName, Unit};
 use super::data::{Failover, Starved, millis};
 use super::doubt::Doubts;
 use super::sent::Errors;
-use super::span_tally::{Since, SpanTally};
+use super::span_tally::Since;
 use super::spans::{Span, Spans};
 use super::tally::Tally;
 
@@ -187,7 +187,7 @@ impl StarvedTimes {
             if let Some(least) = measure.at_least.filter(|_| known.unit == Unit::Millis) {
                 span.from = span.from.max(span.to - Duration::from_secs_f64(least.max(0.0) / 1e3));
             }
-            let of_single_answers = known.busy() == Busy::MayBeAll;
+            let of_single_answers = matches!(known.busy(), Busy::MayBeAll | Busy::Errors);
             let lost = self.lost(span, |who| match who {
                 Who::Server(..) => of_single_answers || everybody(who),
                 Who::Redrill => !known.knows_own_lateness,
@@ -311,19 +311,8 @@ fn without(
 
 /// The quantile that is left if the slowest `share` of its span's operations had been fast.
 fn quantile(known: &Known, tally: &Tally, share: f64) -> Option<f64> {
-    let (row, when) = known.cell?;
-    let span: &SpanTally = match when {
-        When::Before => &tally.before,
-        When::During => tally.during.as_ref()?,
-        When::After => tally.after.as_ref()?,
-        When::WorstSecond => return None,
-    };
-    let q = match row {
-        "p50" => 0.5,
-        "p99" => 0.99,
-        _ => return None,
-    };
-    (share < q).then(|| span.quantile(Since::Intended, q - share))?
+    let (q, when) = known.quantile()?;
+    (share < q).then(|| tally.band(when)?.quantile(Since::Intended, q - share))?
 }
 
 #[cfg(test)]

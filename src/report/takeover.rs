@@ -30,18 +30,20 @@ struct Loss {
     /// last one.
     to: Nanos,
     /// Of each load.
-    before: BTreeMap<u8, Before>,
-    after: After,
+    writes: BTreeMap<u8, Writes>,
 }
 
-/// The last writes of a load before a fault: of the group, and of others.
+/// The writes of a load around a fault, by the instants of their answers.
 #[derive(Debug, Default)]
-struct Before {
+struct Writes {
+    /// The last ones before it that the group answered, and that others did.
     own: Option<Nanos>,
     others: Option<Nanos>,
+    /// The first answer after it, and what it says of the group.
+    next: Option<(Nanos, After)>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum After {
     /// Nobody has taken a write.
     Nothing,
@@ -70,7 +72,7 @@ impl Takeovers {
         Takeovers(losses)
     }
 
-    /// Operations come in the order in which they ended.
+    /// Takes each operation. Their order makes no difference.
     pub fn add(&mut self, op: &Op, record: &Record) {
         let done = op.purpose == Purpose::Load && op.outcome == Outcome::Ok && op.action.changed();
         let by = op.by.filter(|_| done && !self.0.is_empty() && op.group == 0);
@@ -88,43 +90,52 @@ impl Takeovers {
     pub fn longest(&self, end: Nanos) -> (Option<f64>, Option<f64>) {
         let ms = |loss: &Loss, until: Nanos| until.since(loss.from).as_secs_f64() * 1e3;
         let real = || self.0.iter().filter(|loss| loss.had_the_writes());
-        let took = real().filter_map(|loss| match loss.after {
+        let took = real().filter_map(|loss| match loss.after() {
             After::Other(at) => Some(ms(loss, at)),
             After::Nothing | After::Same => None,
         });
-        let missed = real().filter(|loss| loss.after == After::Nothing).map(|loss| ms(loss, end));
+        let missed = real().filter(|loss| loss.after() == After::Nothing).map(|loss| ms(loss, end));
         (took.reduce(f64::max), missed.reduce(f64::max))
     }
 }
 
 impl Loss {
     fn new(group: &str, from: Nanos, to: Nanos) -> Loss {
-        let (before, after) = (BTreeMap::new(), After::Nothing);
-        Loss { group: group.to_owned(), from, to, before, after }
+        Loss { group: group.to_owned(), from, to, writes: BTreeMap::new() }
     }
 
     fn hear(&mut self, op: &Op, own: bool) {
+        let writes = self.writes.entry(op.load).or_default();
         if op.sent < self.from {
-            let before = self.before.entry(op.load).or_default();
-            let last = if own { &mut before.own } else { &mut before.others };
-            *last = (*last).max(Some(op.done));
-        } else if self.after == After::Nothing && self.had_the_writes_of(op.load) {
+            // What another group answers after the fault was sent to the one that is gone.
             match own {
-                true if op.sent < self.to => {}
-                true => self.after = After::Same,
-                false => self.after = After::Other(op.done),
+                true => writes.own = writes.own.max(Some(op.done)),
+                false if op.done < self.from => writes.others = writes.others.max(Some(op.done)),
+                false => {}
             }
+            return;
+        }
+        let after = if own { After::Same } else { After::Other(op.done) };
+        if !own || op.sent >= self.to {
+            let next = (op.done, after);
+            writes.next = Some(writes.next.map_or(next, |first| first.min(next)));
         }
     }
 
-    fn had_the_writes(&self) -> bool {
-        self.before.keys().any(|load| self.had_the_writes_of(*load))
+    /// What came of it: the first answer to a load whose writes the group had.
+    fn after(&self) -> After {
+        let had = self.writes.values().filter(|writes| self.had(writes));
+        had.filter_map(|writes| writes.next).min().map_or(After::Nothing, |(_, after)| after)
     }
 
-    /// It alone took writes of the load until the fault.
-    fn had_the_writes_of(&self, load: u8) -> bool {
+    fn had_the_writes(&self) -> bool {
+        self.writes.values().any(|writes| self.had(writes))
+    }
+
+    /// It alone took these writes until the fault.
+    fn had(&self, writes: &Writes) -> bool {
         let lately = |at: Option<Nanos>| at.is_some_and(|at| at + LATELY >= self.from);
-        self.before.get(&load).is_some_and(|before| lately(before.own) && !lately(before.others))
+        lately(writes.own) && !lately(writes.others)
     }
 }
 
@@ -218,15 +229,21 @@ mod tests {
     #[test]
     fn writes_of_loads_that_always_went_elsewhere_are_no_takeover() {
         let mut takeovers = Takeovers(vec![loss()]);
-        let mut hear = |load, own, sent, done| {
+        let add = |takeovers: &mut Takeovers, load, own, (sent, done)| {
             let write = Action::Register(RegisterOp::Write(1));
             let op = Op { load, ..Op::new(1, write, at(sent), at(done)) };
             takeovers.0[0].hear(&op, own);
         };
-        hear(0, true, 4_990, 4_991);
-        hear(1, false, 4_990, 4_991);
-        hear(1, false, 5_020, 5_021);
-        hear(0, false, 5_400, 5_450);
+        add(&mut takeovers, 0, true, (4_990, 4_991));
+        add(&mut takeovers, 1, false, (4_990, 4_991));
+        add(&mut takeovers, 1, false, (5_020, 5_021));
+        add(&mut takeovers, 0, false, (5_400, 5_450));
         assert_eq!(takeovers.longest(at(20_000)), (Some(450.0), None));
+        // In the file one load may stand behind another one that ended later.
+        add(&mut takeovers, 2, false, (5_300, 5_310));
+        add(&mut takeovers, 2, true, (4_980, 4_981));
+        assert_eq!(takeovers.longest(at(20_000)), (Some(310.0), None));
+        add(&mut takeovers, 0, false, (4_999, 5_450));
+        assert_eq!(takeovers.longest(at(20_000)).0, Some(310.0), "it was under way");
     }
 }

@@ -12,6 +12,7 @@
 
 use hdrhistogram::Histogram;
 
+use crate::model::catalogue::When;
 use crate::model::event::{LoadInfo, Phase};
 use crate::model::histogram::{histogram, record};
 use crate::model::op::{Cause, Op, Outcome, Purpose};
@@ -160,6 +161,16 @@ impl Tally {
             (2, _, Some(after)) => after,
             (1, Some(during), _) => during,
             _ => &mut self.before,
+        }
+    }
+
+    /// The figures of a part of the time line; `None` if there is no such part.
+    pub fn band(&self, when: When) -> Option<&SpanTally> {
+        match when {
+            When::Before => Some(&self.before),
+            When::During => self.during.as_ref(),
+            When::After => self.after.as_ref(),
+            When::WorstSecond => None,
         }
     }
 

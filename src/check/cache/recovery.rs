@@ -1,8 +1,9 @@
 //! How long hits take to come back after a step: from its start until the share of reads that find a
 //! copy is nine tenths of what it was before the first step.
 //!
-//! A window of a second is bad if it has less. Hits have come back with the end of the last bad one,
-//! and the step that began last before its beginning is the cause.
+//! A window of a second is bad if it has less. Bad windows that follow each other are one stretch. The
+//! last step before its first window was over is its cause, and hits have come back at the instant
+//! from which on no window is bad: the last bad one is bad for what its first tenth had.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -81,24 +82,31 @@ impl Recovery {
     }
 }
 
-/// From the cause until the last bad window is over, of those within these buckets. Nothing is bad
-/// that was over before the first of the causes, which are in order. None if there is no whole
-/// window.
+/// The longest time from a cause until no window was bad any more, of the windows within these
+/// buckets. Nothing is bad that was over before the first of the causes, which are in order. None if
+/// there is no whole window.
 pub(super) fn took(
     buckets: Range<u64>,
     causes: &[u64],
     is_bad: impl Fn(&u64) -> bool,
 ) -> Option<Took> {
     let last = buckets.end.checked_sub(WINDOW).filter(|last| *last >= buckets.start)?;
-    let Some(bad) = (buckets.start..=last).rev().find(is_bad) else { return Some(Took::Back(0)) };
-    let over = (bad + 1) * BUCKET;
-    let Some(cause) = causes.iter().rev().find(|cause| **cause < over) else {
-        return Some(Took::Back(0));
-    };
-    Some(match bad == last {
-        true => Took::Not(buckets.end * BUCKET - cause),
-        false => Took::Back(over - cause),
-    })
+    let (mut longest, mut first) = (0, None);
+    for bad in (buckets.start..=last).filter(is_bad) {
+        let begun =
+            first.take().filter(|(_, last)| last + 1 == bad).map_or(bad, |(begun, _)| begun);
+        first = Some((begun, bad));
+        let over = (bad + 1) * BUCKET;
+        let by_then = causes.iter().rfind(|cause| **cause < (begun + WINDOW) * BUCKET);
+        let Some(cause) = by_then.or(causes.first()).filter(|cause| **cause < over) else {
+            continue;
+        };
+        if bad == last {
+            return Some(Took::Not(buckets.end * BUCKET - cause));
+        }
+        longest = longest.max(over - cause);
+    }
+    Some(Took::Back(longest))
 }
 
 impl Took {
@@ -129,6 +137,21 @@ mod tests {
         let back = took([80, 80, 80, 80, 0, 50, 80, 80, 80, 80]);
         assert_eq!(back, Some(Took::Back(1_800_000_000)));
         assert_eq!(took([80, 80, 80, 80, 0, 0, 0, 0, 0, 0]), Some(Took::Not(6_000_000_000)));
+    }
+
+    #[test]
+    fn a_later_step_shortens_nothing_of_what_an_earlier_one_did() {
+        let took = |steps: &[u64]| {
+            let bad = |at: &u64| (40..80).contains(at);
+            super::took(30..100, &steps.iter().map(|s| s * 1_000_000_000).collect::<Vec<_>>(), bad)
+        };
+        let four_seconds = Some(Took::Back(4_000_000_000));
+        assert_eq!(took(&[4]), four_seconds);
+        assert_eq!(took(&[4, 7]), four_seconds, "hits were missing all along");
+        assert_eq!(took(&[6]), Some(Took::Back(2_000_000_000)), "they were before it");
+        let twice = |at: &u64| (30..50).contains(at) || (70..75).contains(at);
+        let steps = [3_000_000_000, 7_000_000_000];
+        assert_eq!(super::took(30..100, &steps, twice), Some(Took::Back(2_000_000_000)));
     }
 
     #[test]

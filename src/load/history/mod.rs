@@ -7,6 +7,7 @@
 pub mod edn;
 mod fast;
 mod old;
+mod order;
 mod packed;
 mod read;
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use super::HistoryError;
+use super::order::InOrder;
 use super::{fast, old};
 use crate::files::read as bounded;
 use crate::model::Workload;
@@ -65,24 +66,26 @@ impl Reader {
     }
 
     /// Passes all operations to `hear`, in batches, each with the share of the file that has
-    /// been read by then. Another thread parses the next ones meanwhile. Returns whether the file
-    /// is [cut off](Self::was_cut).
+    /// been read by then. Those of several loads come in the order in which they ended. Another
+    /// thread parses the next ones meanwhile. Returns whether the file is [cut off](Self::was_cut).
     ///
     /// # Errors
     /// Those of the reader, and of `hear`.
     pub fn in_batches(
-        mut self,
+        self,
         mut hear: impl FnMut(&[Op], f64) -> Result<(), HistoryError>,
     ) -> Result<bool, HistoryError> {
         let (send, batches) = sync_channel(BATCHES_AHEAD);
         thread::scope(|scope| {
             let reading = scope.spawn(move || {
+                let loads = self.loads.len();
+                let mut rows = InOrder::new(self, loads);
                 loop {
-                    let batch: Result<Vec<Op>, _> = self.by_ref().take(BATCH).collect();
+                    let batch: Result<Vec<Op>, _> = rows.by_ref().take(BATCH).collect();
                     let is_last = batch.as_ref().map_or(true, |ops| ops.len() < BATCH);
-                    let heard = send.send((batch, self.share_read()));
+                    let heard = send.send((batch, rows.source().share_read()));
                     if is_last || heard.is_err() {
-                        return self.was_cut();
+                        return rows.source().was_cut();
                     }
                 }
             });

@@ -254,6 +254,14 @@ impl Known {
         }
     }
 
+    /// Which quantile of its span's latencies it is, and of which span; `None` if it is no such
+    /// figure.
+    pub fn quantile(&self) -> Option<(f64, When)> {
+        let (row, when) = self.cell.filter(|(_, when)| *when != When::WorstSecond)?;
+        let percent: f64 = row.strip_prefix('p')?.parse().ok()?;
+        Some((percent / 100.0, when))
+    }
+
     /// The workload of the loads for each of which it is told as well; none if it is told for all
     /// loads together only.
     pub fn of_each(&self) -> Option<Workload> {

@@ -699,15 +699,17 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "latency.p50.before" Millis Lower "median latency before the first step"
             .cell("p50", Before);
         "latency.p95.before" Millis Lower "95th percentile of latency before the first step"
-            .of(Before);
+            .cell("p95", Before);
     }
     &[Load, Step], LONGER => {
         "latency.p50.during" Millis Lower
             "median latency from the first step's start until convergence".cell("p50", During);
         "latency.p50.after" Millis Lower "median latency after convergence".cell("p50", After);
         "latency.p95.during" Millis Lower
-            "95th percentile of latency from the first step's start until convergence".of(During);
-        "latency.p95.after" Millis Lower "95th percentile of latency after convergence".of(After);
+            "95th percentile of latency from the first step's start until convergence"
+            .cell("p95", During);
+        "latency.p95.after" Millis Lower "95th percentile of latency after convergence"
+            .cell("p95", After);
     }
     &[Load, Baseline], LONGER => {
         "latency.p99.before" Millis Lower "99th percentile of latency before the first step"
@@ -725,6 +727,17 @@ pub const CATALOGUE: &[Known] = catalogue! {
                 "redrill itself sent late: p99 {schedule.late.p99?}", "{closed loads}",
             ]);
         "latency.p99.after" Millis Lower "99th percentile after convergence".cell("p99", After);
+    }
+    &[Load, Baseline], LONGER => {
+        "latency.p999.before" Millis Lower "99.9th percentile of latency before the first step"
+            .cell("p99.9", Before);
+    }
+    &[Load, Step], LONGER => {
+        "latency.p999.during" Millis Lower
+            "99.9th percentile from the first step's start until convergence"
+            .cell("p99.9", During);
+        "latency.p999.after" Millis Lower "99.9th percentile after convergence"
+            .cell("p99.9", After);
     }
     &[Load, Baseline], LONGER => {
         "latency.answered.p99.before" Millis Lower

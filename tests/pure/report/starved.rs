@@ -90,6 +90,44 @@ fn answers_that_redrill_read_late_are_no_latency_of_the_servers() {
     assert_eq!(judged(127), Verdict::Unknown);
 }
 
+/// Two of five operations before the step take 80 ms, and redrill was not run for 60 ms.
+#[test]
+fn a_broken_bound_on_a_quantile_stays_broken_if_the_starved_share_is_small() {
+    let mut slow = history();
+    let before = |op: &Op| op.purpose == Purpose::Load && op.intended < at(3_000);
+    for (n, op) in slow.iter_mut().filter(|op| before(op)).enumerate() {
+        let slow = if n % 5 < 2 { 80 } else { 0 };
+        op.done = op.done + Duration::from_millis(slow);
+    }
+    slow.sort_by_key(|op| op.done);
+    let names = ["latency.p95.before", "latency.p99.before", "latency.p999.before"];
+    let bounds = names.map(|name| (name, 75.0));
+    let told = |blind: u64| {
+        let events = starved(&[], &bounds, |events| {
+            events.push(Event { at: at(2_500), kind: probes(blind) });
+        });
+        judged(&events, &slow).expectations.iter().map(|e| e.verdict).collect::<Vec<_>>()
+    };
+    assert_eq!(told(0), [Verdict::Fail; 3]);
+    assert_eq!(told(60), [Verdict::Fail; 3]);
+    assert_eq!(told(1_000), [Verdict::Unknown; 3], "half of the time");
+}
+
+/// It is neither told nor drawn, and explains the worst latency and errors.
+#[test]
+fn a_server_that_waited_for_a_quarter_of_a_second_explains_its_errors() {
+    let told = |percent: f64| {
+        let bounds = [("errors.total", 0.0), ("errors.share", 0.0), ("errors.share.during", 0.0)];
+        let events = starved(&[], &bounds, |events| {
+            let node = NodeName::new("cache", 1, 0);
+            events.push(Event { at: at(4_000), kind: EventKind::Waited { node, percent } });
+        });
+        judged(&events, &history()).expectations.iter().map(|e| e.verdict).collect::<Vec<_>>()
+    };
+    assert_eq!(told(24.0), [Verdict::Fail; 3]);
+    assert_eq!(told(30.0), [Verdict::Unknown; 3]);
+}
+
 /// What happened elsewhere on the time line explains nothing.
 #[test]
 fn the_worst_second_is_excused_by_what_was_starved_then() {
