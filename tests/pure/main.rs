@@ -6,5 +6,6 @@ mod docs;
 mod imports;
 mod layers;
 mod measures;
+mod mutated;
 mod report;
 mod spec;

@@ -12,6 +12,7 @@ mod foreign;
 mod judged;
 mod locks_felt;
 mod lost;
+mod order;
 mod page;
 mod planted;
 mod read_back;
