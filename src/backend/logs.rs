@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 use super::BackendError;
 use crate::files::{make, read};
 use crate::model::NodeName;
+use crate::model::logged::{LogLine, explaining};
 
 /// Enough of a log to see why a server ended.
 const TAIL_LINES: usize = 12;
 const TAIL_BYTES: u64 = 256 * 1024;
+/// So much of the end of a log is searched for lines that explain something.
+const SCANNED_BYTES: u64 = 4 << 20;
 /// A server that crashes writes a report of hundreds of lines, and its beginning says why.
 const REPORT: &str = "REPORT START";
 const REPORT_LINES: usize = 6;
@@ -43,6 +46,12 @@ impl Logs {
         cannot_write(&self.path(name), error)
     }
 
+    /// The lines of the node's log that explain something; none if it cannot be read.
+    pub fn explaining(&self, name: &NodeName) -> Vec<LogLine> {
+        let end = end_of(&self.path(name), SCANNED_BYTES).unwrap_or_default();
+        explaining(name, String::from_utf8_lossy(&end).lines())
+    }
+
     /// The last lines of the node's log; empty if it cannot be read.
     pub fn tail(&self, name: &NodeName) -> String {
         tail(&self.path(name)).unwrap_or_default()
@@ -57,13 +66,19 @@ pub fn cannot_write(path: &Path, source: io::Error) -> BackendError {
     BackendError::Folder { path: path.to_owned(), source }
 }
 
-/// The last lines of a file, which may be large.
-fn tail(path: &Path) -> io::Result<String> {
+/// The last bytes of a file, which may be large.
+fn end_of(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut file = read::open_inside(path)?;
     let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
+    file.seek(SeekFrom::Start(length.saturating_sub(most)))?;
     let mut end = Vec::new();
-    file.take(TAIL_BYTES).read_to_end(&mut end)?;
+    file.take(most).read_to_end(&mut end)?;
+    Ok(end)
+}
+
+/// The last lines of a file.
+fn tail(path: &Path) -> io::Result<String> {
+    let end = end_of(path, TAIL_BYTES)?;
     let text = String::from_utf8_lossy(&end);
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let last = lines.len().saturating_sub(TAIL_LINES);

@@ -30,6 +30,7 @@ use async_trait::async_trait;
 use tokio::sync::broadcast;
 
 use crate::model::event::{EngineInfo, Usage};
+use crate::model::logged::LogLine;
 use crate::model::{HostId, NodeName};
 use crate::spec::topology::Limits;
 
@@ -226,6 +227,11 @@ pub trait Backend: Send + Sync {
     /// The last lines of the node's log; empty if there is none.
     fn log_tail(&self, name: &NodeName) -> String {
         self.programs().logs.tail(name)
+    }
+
+    /// The lines of the node's log that explain something.
+    fn explaining_lines(&self, name: &NodeName) -> Vec<LogLine> {
+        self.programs().logs.explaining(name)
     }
 
     /// Ends all servers, waits until they are gone, and removes what they wrote except their

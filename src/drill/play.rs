@@ -59,6 +59,7 @@ pub async fn play(
         never = readings::traffic(drill, &deployment) => match never {},
     };
     readings::traffic_at_end(drill, &deployment);
+    readings::logs(drill, &deployment);
     if let Err(Halt::Failed(why)) = &mut played
         && let Some(died) = drill.exits.just_now().await
     {

@@ -16,8 +16,11 @@ use crate::cluster::Deployment;
 use crate::model::event::{ContainerStats, EventKind, Grain, Teller};
 use crate::model::traffic::{End, add_up};
 use crate::model::{NodeName, Unit};
+use crate::node::Node;
 
 const SECOND: Duration = Duration::from_secs(1);
+/// So many lines of servers' logs are emitted.
+const MOST_LINES: usize = 200;
 
 /// redrill's own use of the machine: an instrument that takes the processor from the servers must
 /// report that. Dropping it stops the reports.
@@ -124,6 +127,15 @@ pub async fn traffic(drill: &DrillContext<'_>, deployment: &Deployment) -> Infal
     loop {
         ticks.tick().await;
         by_places(drill, deployment);
+    }
+}
+
+/// What servers logged that may explain what the drill saw.
+pub fn logs(drill: &DrillContext<'_>, deployment: &Deployment) {
+    let of_node = |node: &Node| drill.backend.explaining_lines(&node.name);
+    let lines: Vec<_> = deployment.nodes().flat_map(of_node).take(MOST_LINES).collect();
+    if !lines.is_empty() {
+        drill.teller.tell(EventKind::Logged { lines });
     }
 }
 

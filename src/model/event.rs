@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::{Clock, Nanos};
 use super::ids::{HostId, NodeName};
+use super::logged::LogLine;
 use super::op::{Access, Cause};
 use super::slot::SlotSet;
 use super::traffic::Crossing;
@@ -110,6 +111,10 @@ pub enum EventKind {
         status: String,
         /// The last lines of its log.
         log: Vec<String>,
+    },
+    /// What servers logged that may explain what the drill saw. Emitted once, before they are ended.
+    Logged {
+        lines: Vec<LogLine>,
     },
     /// From now on, the step acts on these nodes. Emitted again for each node if it acts on one
     /// after the other.
@@ -503,6 +508,9 @@ pub struct KeptStats {
     pub data_bytes: u64,
     /// Its `maxmemory-policy`.
     pub policy: String,
+    /// Replicas to which it has sent all its data, since its start. Older records do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_syncs: Option<u64>,
     /// The longest time for which each kind of work stopped it, in milliseconds (LATENCY LATEST).
     /// None if it does not watch that.
     #[serde(default, skip_serializing_if = "Option::is_none")]

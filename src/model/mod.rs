@@ -10,6 +10,7 @@ pub mod histogram;
 pub mod ids;
 mod info;
 mod key_span;
+pub mod logged;
 pub mod measure;
 pub mod op;
 mod outside;

@@ -413,6 +413,7 @@ fn kept(info: &Info) -> Option<KeptStats> {
         limit_bytes: info.number("maxmemory")?,
         data_bytes: info.data_bytes()?,
         policy: info.get("maxmemory_policy")?.to_owned(),
+        full_syncs: info.number("sync_full"),
         stalls_ms: None,
     })
 }

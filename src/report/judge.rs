@@ -9,6 +9,7 @@ use crate::model::{Measure, Nanos, Unit, Verdict};
 
 use super::data::{Disagreement, Judged, Load, Report, millis};
 use super::doubt::{Doubt, Doubts};
+use super::full_disk;
 use super::record::Record;
 use super::step_record::NOT_THE_SERVERS;
 use super::stranded::STRANDED_KEYS;
@@ -51,7 +52,8 @@ pub(super) fn expectations(record: &Record, figures: &Figures) -> Vec<Judged> {
     let excuse = |judged: Judged| if lacks_a_step { excuse(judged, &why) } else { judged };
     let without =
         |judged: Judged| if record.own_lost.is_empty() { judged } else { of_a_loss(judged) };
-    record.info.expect.iter().map(judge).map(excuse).map(without).collect()
+    let judged = record.info.expect.iter().map(judge).map(excuse).map(without);
+    judged.map(|judged| full_disk::excuse_bound(record, judged)).collect()
 }
 
 /// What is broken in a drill that lost something of redrill's own may be the effect of that.
@@ -248,6 +250,10 @@ pub(super) fn verdict(
         }
         _ => (f.verdict, f.text.clone()),
     }));
+    if let Some(why) = full_disk::reason(record) {
+        reasons.iter_mut().for_each(|(verdict, _)| *verdict = Verdict::Unknown);
+        reasons.insert(0, (Verdict::Unknown, why));
+    }
     let worst = match record.end {
         // The end counts more than what was seen before: it is not the drill's fault.
         Some(End::Interrupted) | None => Verdict::Unknown,

@@ -123,6 +123,16 @@ fn head(page: &mut Page, r: &Report) {
         crash.log.iter().for_each(|line| page.line(&format!("    {}", printable(line))));
         page.line("");
     }
+    if !r.logged.is_empty() {
+        page.line("Lines of servers' logs that may explain it:");
+        page.line("");
+        for line in &r.logged {
+            let times =
+                if line.count > 1 { format!("{} times: ", line.count) } else { String::new() };
+            page.line(&format!("    {} {times}{}", line.node, printable(&line.text)));
+        }
+        page.line("");
+    }
     let about = format!(
         "{} on {} {} ({}), seed {}, {}, took {}; instants count from the load's start",
         r.topology.name,

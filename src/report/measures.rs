@@ -20,6 +20,7 @@ use super::data::{Failover, Keeper, Load, RegionLink, Resolution, SampleSecond, 
 use super::doubt::Doubts;
 use super::failovers::Part;
 use super::record::Record;
+use super::resyncs;
 use super::sent::Errors;
 use super::shards;
 use super::span_tally::{Since, SpanTally};
@@ -165,6 +166,9 @@ fn from_events(record: &Record, values: &mut Values) {
     let ready = record.ready_at.zip(record.phase_at(Phase::Form));
     put(values, "ready.time", ready.map(|(at, form)| ms(at.since(form))));
     let loaded = record.phase_at(Phase::Steps).is_some();
+    let begin = record.phase_at(Phase::Steps);
+    let resyncs = begin.and_then(|begin| resyncs::full_resyncs(record, begin));
+    put(values, "replication.full_resyncs", resyncs.map(|count| count as f64));
     put(values, "crashes", loaded.then_some(record.crashes.len() as f64));
     if record.probe.sent > 0 {
         for (action, longest, total) in DOWNTIME {

@@ -26,6 +26,7 @@ mod failures;
 mod felt;
 mod figures;
 pub mod file;
+mod full_disk;
 mod gaps;
 pub mod html;
 mod instances;
@@ -46,6 +47,7 @@ mod outages;
 mod record;
 mod recovery;
 mod regions;
+mod resyncs;
 mod schedule;
 mod settled;
 mod sent;
@@ -235,6 +237,7 @@ fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: H
     history.checked.findings.extend(wrong_canaries(&record));
     history.checked.findings.extend(stranded::findings(&record));
     judge::excuse_late(&record, &mut history.checked.findings);
+    full_disk::excuse(&record, &mut history.checked.findings);
     let tally = history.tally.as_ref();
     let sent = |load: usize| {
         let load = tally.and_then(|tally| tally.loads.get(load));
@@ -310,6 +313,8 @@ fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: H
         verdict,
         why,
         crashes: record.crashes.clone(),
+        logged: record.logged.clone(),
+        disk_was_full: full_disk::reason(&record).is_some(),
         disagreements: record.disagreements.clone(),
         final_read: final_read(&record),
         engine: record.info.engine.clone(),

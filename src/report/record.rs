@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::check::Failure;
 use crate::files::read;
 use crate::model::event::{Canary, DrillInfo, End, Event, EventKind, LoadInfo, NodeInfo, Phase};
+use crate::model::logged::LogLine;
 use crate::model::owners::Owners;
 use crate::model::slot::SlotSet;
 use crate::model::{Nanos, NodeName, ShardName, Workload, from_json};
@@ -62,6 +63,7 @@ pub(super) struct Record {
     pub crashes: Vec<Crash>,
     pub disagreements: Vec<Disagreement>,
     pub stranded: Vec<Stranded>,
+    pub logged: Vec<LogLine>,
     /// When what steps left was undone, and since when all nodes agreed after that.
     pub returned: Option<(Nanos, Option<Nanos>)>,
     pub starved: StarvedTimes,
@@ -314,6 +316,7 @@ impl Record {
             EventKind::Stranded { step, group, slots, keys } => {
                 self.stranded.push(Stranded { step, group, slots, keys });
             }
+            EventKind::Logged { lines } => self.logged.extend(lines),
             EventKind::Returned { undone, since } => self.returned = Some((undone, since)),
             EventKind::Ended { end } => self.end = Some(end),
             EventKind::StepBegan { step } => self.step(step, |s| s.began = Some(at)),

@@ -17,6 +17,8 @@ const INDENT: &str = "  ";
 const LABEL: usize = 23;
 /// Columns of a figure in a table, at least.
 const FIGURE: usize = 10;
+/// So many lines of logs are shown.
+const LOGGED: usize = 6;
 /// Of so many crashes the logs are shown.
 const CRASHES: usize = 3;
 /// The longest list of warnings.
@@ -27,6 +29,7 @@ const WARNINGS: usize = 8;
 pub fn summary(report: &Report, width: usize, colour: bool) -> String {
     let mut page = Page { width: width.clamp(40, 100), ink: Ink { colour }, text: String::new() };
     page.head(report);
+    page.logged(report);
     page.expectations(report);
     page.figures(report);
     page.failovers(report);
@@ -143,6 +146,24 @@ impl Page {
         for crash in r.crashes.iter().take(CRASHES) {
             self.wrapped("    ", "    ", &format!("the last lines of {}:", crash.log_path()));
             crash.log.iter().for_each(|line| self.line(&format!("    | {}", printable(line))));
+        }
+    }
+
+    /// What servers logged, where it may explain why a drill did not pass.
+    fn logged(&mut self, r: &Report) {
+        if r.verdict == Verdict::Pass || r.logged.is_empty() {
+            return;
+        }
+        self.title("What servers logged");
+        for line in r.logged.iter().take(LOGGED) {
+            let times =
+                if line.count > 1 { format!(" ({} times)", line.count) } else { String::new() };
+            let text = format!("{} {}{times}", line.node, printable(&line.text));
+            self.wrapped(INDENT, "      ", &text);
+        }
+        if r.logged.len() > LOGGED {
+            let more = r.logged.len() - LOGGED;
+            self.line(&format!("    and {more} more lines like these, in report.json"));
         }
     }
 

@@ -100,6 +100,11 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "failovers" Count Lower "primaries that another node replaced, by an election or a command"
             .side_by_side().busy_does(Failovers).of_views();
     }
+    &[Replicas], "let the load last for some seconds: servers are asked once a second" => {
+        "replication.full_resyncs" Count Lower
+            "how often a server sent all its data to a replica while the load ran"
+            .headline("Full resynchronizations", &[]).if_any();
+    }
     &[Load, Step], WARNINGS => {
         "load.recovered" Millis Lower
             "from a step's start until 95 % of a load's operations are answered again, the slowest load"

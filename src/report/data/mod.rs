@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::Finding;
 use crate::model::event::{EngineInfo, NodeInfo, Phase};
+use crate::model::logged::LogLine;
 use crate::model::slot::SlotSet;
 use crate::model::{Measure, Nanos, Verdict};
 
@@ -53,6 +54,12 @@ pub struct Report {
     /// Servers that ended although no step had asked for that.
     #[serde(default)]
     pub crashes: Vec<Crash>,
+    /// Lines of servers' logs that may explain what was seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logged: Vec<LogLine>,
+    /// A server's disk was full although no step had asked for that: nothing fails the drill.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disk_was_full: bool,
     /// Groups whose nodes did not agree when the time to settle was over, or after what steps
     /// left had been undone.
     pub disagreements: Vec<Disagreement>,

@@ -169,6 +169,33 @@ fn what_cannot_be_done_fails_its_step_and_is_told() {
     place.assert_nothing_left();
 }
 
+/// The primary cannot hand over while it stands still, and nobody misses it so soon. The replica gives
+/// up after 5 s, and says so in its log only.
+#[test]
+#[ignore = "`just test-all`"]
+fn a_handover_that_never_comes_fails_its_step() {
+    let place = Place::new();
+    let timeline = "[{ at: 200ms, do: pause, target: cache/1/0, for: 8s },
+                     { at: 500ms, do: failover, target: cache/1/1 }]";
+    let text = scenario(&place, timeline, "settle: 1s");
+    let file = place.path().join("quick.yaml");
+    let patient = fs::read_to_string(&file).unwrap().replace("timeout: 1000", "timeout: 30000");
+    fs::write(&file, patient).unwrap();
+    let ran = place.play(&text, &[]);
+    let report = place.report();
+    let error = report["steps"][1]["error"].as_str().unwrap_or_default();
+    assert!(error.contains("cache/1/1 is not primary 6 s later"), "{error} {}", ran.out);
+    assert_ne!(report["verdict"], "pass");
+    let logged = report["logged"].as_array().unwrap();
+    let explains = |line: &&Value| {
+        line["text"].as_str().unwrap().ends_with("Manual failover timed out.")
+            && line["topic"] == "failover"
+    };
+    assert!(logged.iter().any(|line| explains(&line)), "{logged:?}");
+    assert!(ran.out.contains("What servers logged"), "{}", ran.out);
+    place.assert_nothing_left();
+}
+
 #[test]
 fn faults_that_overlap_are_each_undone() {
     let place = Place::new();

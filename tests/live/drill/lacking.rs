@@ -75,6 +75,26 @@ fn the_disk_becomes_full_while_the_drill_runs() {
     }
 }
 
+/// Only the server meets the limit: it is ended by the kernel, and logs nothing of it.
+#[test]
+fn a_server_whose_file_may_not_get_larger_fails_no_drill() {
+    let place = Place::new();
+    let limited = format!("ulimit -f 3000; exec {} \"$@\"", server().display());
+    let engine = script(place.path(), "limited", &limited);
+    let topology =
+        "name: one\ngroups:\n  cache: { mode: standalone, config: { appendonly: yes } }\n";
+    fs::write(place.path().join("one.yaml"), topology).unwrap();
+    let text = "name: full\ntopology: ./one.yaml\nloads: { app: { rate: 300/s, keys: 20, value: 8KB } }\n\
+                timeline: []\nsettle: 4s\n";
+    let ran = place.play(text, &["--engine-binary", engine.to_str().unwrap()]);
+    assert_eq!(ran.code, Some(2), "{}{}", ran.out, ran.err);
+    let report = place.report();
+    let why = report["why"][0].as_str().unwrap();
+    assert!(why.starts_with("the disk of cache/0/0 was full"), "{why}");
+    assert!(["SIGXFSZ", "File too large"].iter().any(|words| why.contains(words)), "{why}");
+    place.assert_nothing_left();
+}
+
 /// Plays a scenario while no more than 90 files may be open.
 fn play_with_few_files(place: &Place, scenario: &str) -> Ran {
     let mut limited = Command::new("sh");

@@ -78,8 +78,9 @@ fn every_figure_of_a_tiny_drill() {
     ] {
         assert_value(&r, name, expected);
     }
+    // Its servers do not say how often they sent all their data.
     let untold: Vec<_> = r.measures.iter().filter(|(_, m)| m.value.is_none()).collect();
-    assert!(untold.is_empty(), "{untold:?}");
+    assert!(untold.iter().all(|(name, _)| *name == "replication.full_resyncs"), "{untold:?}");
 }
 
 #[test]

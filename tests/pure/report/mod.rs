@@ -11,6 +11,7 @@ mod fixture;
 mod foreign;
 mod judged;
 mod locks_felt;
+mod logged;
 mod lost;
 mod order;
 mod page;
