@@ -110,6 +110,11 @@ fn word(r: &Report, name: &str) -> Option<Option<String>> {
             Some(format!(", {each_shard}probed every {ms} ms"))
         }
         "errors by cause" => errors(r),
+        // Percentiles count what failed as well.
+        "time-outs" => Some(match r.value("errors.total") {
+            Some(errors) if errors > 0.0 => "; failures count as their time-outs".to_owned(),
+            _ => String::new(),
+        }),
         "reconnects" => reconnects(r),
         "crashed" => crashed(r),
         "final read" => r.final_read.and_then(|read| read.text()),

@@ -104,7 +104,7 @@ fn excuse(judged: Judged, lacking: &str) -> Judged {
     Judged { verdict: Verdict::Unknown, why: Some(why), ..judged }
 }
 
-fn expectation(
+pub(super) fn expectation(
     e: &Expectation,
     (measure, doubt): (Option<&Measure>, Option<Doubt>),
     completed: bool,
@@ -196,14 +196,17 @@ fn weigh(
     if !holds.contains(&true) && !within {
         return (Verdict::Fail, Some(format!("does not hold: it was {was}")));
     }
-    let (least, most) = (unit.show(least), unit.show(most));
+    let range = match most.is_finite() {
+        true => format!("anything from {} to {}", unit.show(least), unit.show(most)),
+        false => format!("{} or anything above it", unit.show(least)),
+    };
     let who = match doubt.is_some_and(|doubt| doubt.starved.is_some()) {
         true => "redrill and the servers",
         false => "redrill itself",
     };
     let why = format!(
-        "cannot be judged: it was {was}, and could have been anything from {least} to {most} had \
-         {who} been run all the time; {TOO_BUSY}"
+        "cannot be judged: it was {was}, and could have been {range} had {who} \
+         been run all the time; {TOO_BUSY}"
     );
     (Verdict::Unknown, Some(why))
 }

@@ -16,6 +16,7 @@ mod carried;
 mod checked;
 pub mod compare;
 mod concurrency;
+mod covered;
 mod data;
 mod degradation;
 mod doubt;

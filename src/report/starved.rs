@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::model::catalogue::{Better, Busy, CATALOGUE, Known, When};
+use crate::model::catalogue::{Better, Busy, CATALOGUE, Known};
 use crate::model::{Measure, Nanos, NodeName, Unit};
 
+use super::covered;
 use super::data::{Failover, Starved, millis};
 use super::doubt::Doubts;
 use super::sent::Errors;
@@ -182,11 +183,9 @@ impl StarvedTimes {
                 widened(doubts, known, range);
                 continue;
             }
-            let mut span = span_of(known, seen.spans);
-            // What was not over in the end had the time until then, and nothing before it counts.
-            if let Some(least) = measure.at_least.filter(|_| known.unit == Unit::Millis) {
-                span.from = span.from.max(span.to - Duration::from_secs_f64(least.max(0.0) / 1e3));
-            }
+            let Some(span) = covered::span(known, measure, seen.spans, seen.failovers) else {
+                continue;
+            };
             let of_single_answers = matches!(known.busy(), Busy::MayBeAll | Busy::Errors);
             let lost = self.lost(span, |who| match who {
                 Who::Server(..) => of_single_answers || everybody(who),
@@ -203,7 +202,11 @@ impl StarvedTimes {
                 }
                 (None, _) => continue,
             };
-            widened(doubts, known, Some(without).filter(|_| !lost.is_zero()));
+            // An operation that met a starved time may be of the second after it, too.
+            let is_apart = seen.apart.contains_key(known.name) || known.busy() == Busy::Errors;
+            let from = if is_apart { span.from - NEAR } else { span.from };
+            let any = is_apart && !self.lost(Span { from, ..span }, on_answers).is_zero();
+            widened(doubts, known, Some(without).filter(|_| any || !lost.is_zero()));
         }
     }
 
@@ -251,6 +254,11 @@ fn everybody(who: &Who) -> bool {
     !matches!(who, Who::Server(_, percent) if *percent < WAITED)
 }
 
+/// Whoever can have an effect on a single operation.
+fn on_answers(who: &Who) -> bool {
+    *who != Who::Watcher
+}
+
 /// Whoever can have an effect on operations.
 fn on_load(who: &Who) -> bool {
     *who != Who::Watcher && everybody(who)
@@ -258,22 +266,6 @@ fn on_load(who: &Who) -> bool {
 
 fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
-}
-
-/// The time in which the measure came about.
-fn span_of(known: &Known, spans: &Spans) -> Span {
-    match known.when {
-        Some(When::Before) => spans.before,
-        Some(When::After) => spans.after.unwrap_or(spans.line),
-        Some(When::During) => spans.during.unwrap_or(spans.line),
-        // A load may come back long after the nodes have converged.
-        None if known.must_end => {
-            let from = spans.during.map_or(spans.line.from, |during| during.from);
-            Span { from, to: spans.line.to }
-        }
-        None if known.is_of_steps() => spans.during.unwrap_or(spans.line),
-        None | Some(When::WorstSecond) => spans.line,
-    }
 }
 
 /// The best and the worst that a measure of speed could have been without the `lost` part of
@@ -287,11 +279,12 @@ fn without(
     let tally = seen.tally;
     let share = (lost.as_secs_f64() / of.as_secs_f64()).min(1.0);
     let percent = share * 100.0;
-    match known.busy() {
+    let [least, most] = match known.busy() {
         // What was not carried in time was told apart.
         Busy::Spares | Busy::Carried => [value, value],
         Busy::Disorders if !seen.out_of_order => [value, value],
         Busy::Lengthens => [value - ms(lost), value],
+        Busy::Counts => [value, value],
         Busy::Slows => [value, value / (1.0 - share)],
         Busy::Lowers | Busy::Disorders => [value, (value + percent).min(100.0)],
         Busy::Raises => [value - percent, value],
@@ -305,12 +298,26 @@ fn without(
             [least.and_then(|(_, value)| value).unwrap_or(value), value]
         }
         Busy::Failovers => [0.0, value],
+        Busy::MayBeAll if known.better == Better::Higher => [value, 100.0],
         Busy::MayBeAll => [seen.apart.get(known.name).copied().unwrap_or(0.0), value],
+    };
+    [
+        least,
+        if known.busy() == Busy::Spares { most } else { most.max(at_most(known, value, share)) },
+    ]
+}
+
+/// How much more there could have been of what is counted.
+fn at_most(known: &Known, value: f64, share: f64) -> f64 {
+    match known.unit {
+        Unit::Count if share >= DECIDES => f64::INFINITY,
+        Unit::Count => value / (1.0 - share),
+        _ => value,
     }
 }
 
 /// The quantile that is left if the slowest `share` of its span's operations had been fast.
-fn quantile(known: &Known, tally: &Tally, share: f64) -> Option<f64> {
+pub(super) fn quantile(known: &Known, tally: &Tally, share: f64) -> Option<f64> {
     let (q, when) = known.quantile()?;
     (share < q).then(|| tally.band(when)?.quantile(Since::Intended, q - share))?
 }
@@ -414,9 +421,12 @@ mod tests {
         let seen_to_the_end = true;
         let spans =
             Spans { line, seen_to_the_end, before: line, during: Some(during), after: None };
-        let of = |name| span_of(crate::model::catalogue::known(name).unwrap(), &spans);
-        assert_eq!((of("writes.lost.share"), of("rpo")), (line, during));
+        let told = Measure { value: Some(500.0), at_least: None, unit: Unit::Millis };
+        let known = |name| crate::model::catalogue::known(name).unwrap();
+        let of = |name| covered::span(known(name), &told, &spans, &[]).unwrap();
+        assert_eq!((of("writes.lost.share"), of("convergence")), (line, during));
         assert_eq!(of("load.recovered"), span(1_000, 10_000), "it may come back later than nodes");
+        assert_eq!(of("rpo").from, at(500), "what was lost may be older than the first fault");
     }
 
     #[test]
@@ -431,7 +441,10 @@ mod tests {
         assert_eq!(of("schedule.held", 75.0), [75.0, 95.0]);
         assert_eq!(of("writes.lost.share", 30.0), [10.0, 30.0]);
         assert_eq!(of("latency.p99.worst", 900.0), [0.0, 900.0]);
-        assert_eq!(of("errors.total", 7.0), [7.0, 7.0], "no error met a starved time");
+        assert_eq!(of("errors.total", 7.0), [7.0, 8.75], "no error met a starved time");
+        assert_eq!(of("writes.acknowledged", 80.0), [80.0, 100.0]);
+        assert_eq!(of("writes.lost", 8.0), [8.0, 10.0], "what is lost is lost");
+        assert_eq!(of("cache.hits", 80.0), [80.0, 100.0]);
     }
 
     #[test]

@@ -50,6 +50,9 @@ pub(super) struct Tally {
     fail: [u64; 2],
     /// Sessions whose outcome is unknown, by [`Errors`].
     unknown: [u64; 2],
+    /// Sessions that had ended when the first step began. Those that were under way may have failed by
+    /// its doing.
+    ended_before: Sent,
     /// Of the unknown ones, changes that had reached too few replicas.
     pub under_replicated: u64,
     pub concurrency: Concurrency,
@@ -85,6 +88,7 @@ impl Tally {
             fail: [0; 2],
             unknown: [0; 2],
             concurrency: Concurrency::default(),
+            ended_before: Sent::default(),
             starved,
             under_replicated: 0,
             redirects: Redirected::default(),
@@ -177,6 +181,9 @@ impl Tally {
     /// Counts a session that was sent: in the span in which it was due, and for its instance.
     fn sent(&mut self, op: &Op, count: impl Fn(&mut Sent)) {
         count(&mut self.span(op).sent);
+        if op.done < self.spans.before.to {
+            count(&mut self.ended_before);
+        }
         if let Some(load) = self.loads.get_mut(usize::from(op.load)) {
             count(load.instance(op.instance));
         }
@@ -211,10 +218,11 @@ impl Tally {
         ]
     }
 
-    /// The share of sessions that failed before the first step, in percent; none without a step.
+    /// The share of failures in sessions that ended before the first step, in percent; none without
+    /// a step.
     pub fn failed_before(&self) -> Option<f64> {
         self.during.as_ref()?;
-        self.before.sent.failed(Errors::All)
+        self.ended_before.failed(Errors::All)
     }
 
     /// Whether the machine may have delayed the operation, or made it fail.
@@ -363,6 +371,26 @@ mod tests {
         }
         let recovered = tally.loads[0].recovered((line, line.to), &[ms(3_900)]);
         assert_eq!(recovered, Some(Recovered::Never(Duration::from_millis(6_100))));
+    }
+
+    #[test]
+    fn a_session_under_way_when_the_first_step_begins_has_not_failed_before_it() {
+        let (line, seen_to_the_end) = (Span { from: ms(0), to: ms(10_000) }, true);
+        let [before, during] = [(0, 2_000), (2_000, 10_000)];
+        let span = |(from, to)| Span { from: ms(from), to: ms(to) };
+        let (before, during) = (span(before), Some(span(during)));
+        let spans = Spans { line, seen_to_the_end, before, during, after: None };
+        let mut tally = Tally::new(spans, &[Duration::from_secs(1)], Vec::new());
+        for (sent, done, outcome) in [
+            (100, 101, Outcome::Ok),
+            (200, 201, Outcome::Fail(Cause::ConnectionLost)),
+            (1_500, 2_500, Outcome::Unknown(Cause::Timeout)),
+            (1_900, 2_900, Outcome::Unknown(Cause::Timeout)),
+        ] {
+            let read = Action::Register(RegisterOp::Read(None));
+            tally.add(&Op { outcome, ..Op::new(1, read, ms(sent), ms(done)) });
+        }
+        assert_eq!(tally.failed_before(), Some(50.0), "one of the two that had ended");
     }
 
     /// Those that fail end with the write, and the others with a look.

@@ -31,8 +31,9 @@ pub struct Known {
     pub of_views: bool,
     /// The measure that counts findings, of which this is the share.
     pub share_of: Option<&'static str>,
-    /// The part of the time line that it is of, if that does not follow from what it needs.
-    pub when: Option<When>,
+    /// The span of a drill that it covers. Starved time within it may explain the measure, and
+    /// starved time outside of it explains nothing.
+    pub covers: Covers,
     /// How it is shown among the few figures that a reader sees first.
     pub headline: Option<Headline>,
     /// Its row and column in the table of latency. The spans of a row are shown beside its key
@@ -64,12 +65,41 @@ impl When {
     }
 }
 
+/// The span of a drill that a measure covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Covers {
+    /// Before the load: nobody looks for starved time then.
+    Forming,
+    /// From the load's start to its end.
+    Throughout,
+    /// From the load's start to the first step's start.
+    BeforeSteps,
+    /// From the first step's start until convergence; the whole load if there is no step.
+    Steps,
+    /// From convergence to the load's end.
+    AfterSteps,
+    /// From the first step's start to the load's end: it may go on long after the nodes have
+    /// converged.
+    SinceSteps,
+    /// From the first failover's beginning until the last one is over; as [`Covers::SinceSteps`]
+    /// if there was none.
+    Failures,
+    /// The failovers, and before them as much time as the measure says that was lost.
+    Losses,
+    /// From the load's end on.
+    Afterwards,
+}
+
 /// What a busy machine does to a measure: how much of it may be the machine's. Starved time is
 /// time in which redrill or a server was not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Busy {
-    /// Nothing: it tells what was done, and not how fast.
+    /// Nothing: the machine has no part in it.
     Spares,
+    /// A count of what was done: there is no less without starved time, and there may have been more
+    /// in proportion, or any number if at least half of the time was starved. (This is true of
+    /// counts that something else is said of, too.)
+    Counts,
     /// A time: the starved part of it may be the machine's.
     Lengthens,
     /// A rate: it may have been that of the other time.
@@ -132,6 +162,8 @@ pub enum Need {
     Replicas,
     /// A load on registers: `register` or `cas`.
     Registers,
+    /// A load whose writes may be lost: registers, or sets.
+    Writes,
     Workload(Workload),
     /// A load that waits for replicas.
     Wait,
@@ -209,6 +241,7 @@ impl Need {
             Need::MayFailOver => facts.may_fail_over,
             Need::Replicas => facts.replicas,
             Need::Registers => any(&Workload::has_registers),
+            Need::Writes => any(&|workload| workload.has_registers() || workload == Workload::Set),
             Need::Workload(wanted) => any(&|workload| workload == wanted),
             Need::Wait => facts.waits,
             Need::Shards => facts.shards,
@@ -243,14 +276,16 @@ impl Known {
         let of_registers = self.needs.contains(&Need::Registers);
         match (self.busy, self.unit, self.better) {
             (Some(busy), ..) => busy,
-            (None, _, Better::Neither) => Busy::Spares,
+            (None, Unit::Count, _) => Busy::Counts,
+            (None, Unit::Millis, Better::Neither) => Busy::MayBeAll,
+            (None, _, Better::Neither) => Busy::Slows,
             _ if of_registers => Busy::Spares,
             (None, Unit::Millis, _) if self.cell.is_some() => Busy::Quantile,
             (None, Unit::Millis, _) => Busy::Lengthens,
             (None, Unit::PerSecond, _) => Busy::Slows,
             (None, Unit::Percent, Better::Higher) => Busy::Lowers,
             (None, Unit::Percent, Better::Lower) => Busy::MayBeAll,
-            (None, Unit::Count | Unit::Bytes | Unit::BytesPerSecond, _) => Busy::Spares,
+            (None, Unit::Bytes | Unit::BytesPerSecond, _) => Busy::Spares,
         }
     }
 
@@ -269,12 +304,6 @@ impl Known {
             Need::Workload(workload) => Some(*workload),
             _ => None,
         })
-    }
-
-    /// Whether it is of what the steps did.
-    pub fn is_of_steps(&self) -> bool {
-        let of_steps = |need: &Need| matches!(need, Need::Step | Need::Moves | Need::MayFailOver);
-        self.needs.iter().any(of_steps)
     }
 
     pub(super) const fn side_by_side(mut self) -> Known {
@@ -302,8 +331,16 @@ impl Known {
         self
     }
 
-    pub(super) const fn of(mut self, when: When) -> Known {
-        self.when = Some(when);
+    pub(super) const fn of(self, when: When) -> Known {
+        self.covers(match when {
+            When::Before => Covers::BeforeSteps,
+            When::During | When::WorstSecond => Covers::Steps,
+            When::After => Covers::AfterSteps,
+        })
+    }
+
+    pub(super) const fn covers(mut self, covers: Covers) -> Known {
+        self.covers = covers;
         self
     }
 

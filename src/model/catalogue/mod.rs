@@ -7,12 +7,12 @@
 
 mod known;
 
-pub use known::{Better, Busy, Headline, Known, Need, ScenarioFacts, When};
+pub use known::{Better, Busy, Covers, Headline, Known, Need, ScenarioFacts, When};
 
 use super::measure::Unit;
 use super::workload::Workload;
 
-use Busy::{Carried, Disorders, Errors, Failovers, Lengthens, MayBeAll, Raises, Spares};
+use Busy::{Carried, Disorders, Errors, Failovers, Lengthens, Lowers, MayBeAll, Raises, Spares};
 use Need::*;
 use When::*;
 
@@ -31,10 +31,11 @@ pub fn judged() -> impl Iterator<Item = &'static str> {
     CATALOGUE.iter().filter(|known| known.finding.is_some()).map(|known| known.name)
 }
 
-/// Rows by families: what a family needs, and what to do where it could not be told; then the
-/// name, unit, direction and text of each, and what else is said of it.
+/// Rows by families: what a family needs, what to do where it could not be told, and the span of
+/// the drill that it covers; then the name, unit, direction and text of each, and what else is said
+/// of it (also the span, where a row has its own).
 macro_rules! catalogue {
-    ($($needs:expr, $advice:expr => {$(
+    ($($needs:expr, $advice:expr, $covers:ident => {$(
         $name:literal $unit:ident $better:ident $about:literal $(.$more:ident($($value:expr),*))*;
     )*})*) => {
         &[$($(Known {
@@ -51,7 +52,7 @@ macro_rules! catalogue {
             knows_own_lateness: false,
             of_views: false,
             share_of: None,
-            when: None,
+            covers: Covers::$covers,
             headline: None,
             cell: None,
             in_suite: None,
@@ -69,11 +70,11 @@ const WARNINGS: &str = "the run's `warnings` say what was missing";
 
 /// Every measure that redrill knows, in the order in which people are shown them.
 pub const CATALOGUE: &[Known] = catalogue! {
-    &[], "let the drill come to its load" => {
+    &[], "let the drill come to its load", Throughout => {
         "crashes" Count Lower "servers that ended although no step had asked for that"
-            .side_by_side().headline("Crashed servers", &["{crashed}"]).if_any();
+            .busy_does(Spares).side_by_side().headline("Crashed servers", &["{crashed}"]).if_any();
     }
-    &[], "let the load last longer: no probe was counted" => {
+    &[], "let the load last longer: no probe was counted", Throughout => {
         "downtime.write.max" Millis Lower "the longest outage of any canary for writes"
             .side_by_side().in_suite("longest write outage")
             .headline("Longest write outage", &[
@@ -91,26 +92,26 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "canaries.lost" Count Lower "reads of canaries that lacked an acknowledged write"
             .finding("canaries");
     }
-    &[Load], "let the load go on for longer, and look at its errors" => {
+    &[Load], "let the load go on for longer, and look at its errors", Throughout => {
         "load.downtime.max" Millis Lower
             "the longest time in which an instance of a load had no good answer from a shard"
             .side_by_side().headline("Load downtime", &["{longest silence}"]);
     }
-    &[], "let the drill come to its load" => {
+    &[], "let the drill come to its load", Throughout => {
         "failovers" Count Lower "primaries that another node replaced, by an election or a command"
             .side_by_side().busy_does(Failovers).of_views();
     }
-    &[Replicas], "let the load last for some seconds: servers are asked once a second" => {
+    &[Replicas], "let the load last for some seconds: servers are asked once a second", Throughout => {
         "replication.full_resyncs" Count Lower
             "how often a server sent all its data to a replica while the load ran"
             .headline("Full resynchronizations", &[]).if_any();
     }
-    &[Load, Step], WARNINGS => {
+    &[Load, Step], WARNINGS, SinceSteps => {
         "load.recovered" Millis Lower
             "from a step's start until 95 % of a load's operations are answered again, the slowest load"
             .side_by_side().must_end().headline("Loads recovered after", &["{slowest load}"]);
     }
-    &[MayFailOver], "look at the failovers that were seen: the steps have to make a primary fail" => {
+    &[MayFailOver], "look at the failovers that were seen: the steps have to make a primary fail", Failures => {
         "failover.served" Millis Lower "from the fault until a write succeeds".side_by_side();
         "failover.detect" Millis Lower
             "from the fault until a node or a sentinel suspects the primary (PFAIL), the longest"
@@ -118,7 +119,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "failover.agree" Millis Lower
             "from then until a majority does, or a quorum of sentinels (FAIL)".side_by_side().of_views();
     }
-    &[MayFailOver, Replicas], "look at the failovers that were seen: the steps have to make a primary fail" => {
+    &[MayFailOver, Replicas], "look at the failovers that were seen: the steps have to make a primary fail", Failures => {
         "failover.elect" Millis Lower "from then until a replica is elected".side_by_side().of_views();
         "failover.reconnect" Millis Lower "from the election until a write to the shard succeeds"
             .side_by_side();
@@ -127,7 +128,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "failover.redundant" Millis Lower
             "from the fault until the shard has a linked replica again".side_by_side().of_views();
     }
-    &[Load, Registers], SERVED => {
+    &[Load, Registers], SERVED, Throughout => {
         "writes.acknowledged" Count Neither "writes that a server acknowledged";
         "writes.lost" Count Lower "acknowledged writes that the final state contradicts"
             .side_by_side().in_suite("lost writes").finding("lost_writes")
@@ -138,23 +139,25 @@ pub const CATALOGUE: &[Known] = catalogue! {
                 "{final read}",
             ]);
     }
-    &[Load, Registers], SERVED => {
+    &[Load, Registers], SERVED, Throughout => {
         "writes.lost.share" Percent Lower "lost writes, of those that were acknowledged"
             .busy_does(Raises).share_of("writes.lost");
     }
-    &[Load, Registers, MayFailOver], SERVED => {
+    &[Load, Registers, MayFailOver], SERVED, Losses => {
         "writes.lost.wrong_side" Count Lower
             "lost writes that were acknowledged on a side that lost".side_by_side();
+    }
+    &[Load, Writes, MayFailOver], SERVED, Losses => {
         "rpo" Millis Lower
             "how much time's acknowledged writes a shard lost with a failure, the worst"
             .side_by_side().busy_does(Lengthens);
     }
-    &[Wait], SERVED => {
+    &[Wait], SERVED, Throughout => {
         "writes.under_replicated" Count Lower
             "changes that had reached too few replicas when their wait was over"
             .side_by_side().headline("Too few replicas", &["changes whose outcome is unknown"]);
     }
-    &[Load, Registers], WARNINGS => {
+    &[Load, Registers], WARNINGS, Throughout => {
         "reads.stale" Count Lower "reads that came too late for a write which was there to be found"
             .side_by_side().finding("stale_reads")
             .headline("Stale reads", &["by up to {reads.stale.age.max?}"]);
@@ -171,11 +174,11 @@ pub const CATALOGUE: &[Known] = catalogue! {
             "reads of something older than the same client had read before"
             .finding("reads_not_monotonic");
     }
-    &[Load, Registers], SEARCH => {
+    &[Load, Registers], SEARCH, Throughout => {
         "keys.not_linearizable" Count Lower "keys whose operations no single order explains"
             .side_by_side().finding("linearizability").headline("Keys not linearizable", &[]);
     }
-    &[Load, Registers, ActiveActive], WARNINGS => {
+    &[Load, Registers, ActiveActive], WARNINGS, Throughout => {
         "reads.stale.age.p99" Millis Lower
             "how old reads are, the 99th percentile: since when what they missed had been acknowledged"
             .side_by_side().busy_does(MayBeAll);
@@ -184,11 +187,11 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "reads.stale.versions.max" Count Lower "the most acknowledged writes that a read missed"
             .side_by_side().busy_does(MayBeAll);
     }
-    &[Near], "let the load last longer: nothing was read" => {
+    &[Near], "let the load last longer: nothing was read", Throughout => {
         "near.hits" Percent Higher "reads that an instance's own memory answered"
-            .side_by_side().busy_does(Spares);
+            .side_by_side().busy_does(Lowers);
     }
-    &[Load, Registers, ActiveActive], WARNINGS => {
+    &[Load, Registers, ActiveActive], WARNINGS, Throughout => {
         "causal.violations" Count Lower
             "reads that contradict what their own client had read or written, or what that followed from: \
              monotonic writes and writes-follow-reads count here"
@@ -197,7 +200,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
             "groups of operations on whose order clients disagree, though causality holds"
             .side_by_side().finding("convergence");
     }
-    &[Workload(Workload::Counter)], SERVED => {
+    &[Workload(Workload::Counter)], SERVED, Throughout => {
         "counter.acknowledged" Count Neither "increments that a server acknowledged";
         "counter.wrong" Count Lower
             "all that is wrong with counters: increments lost, too many or repeated, impossible totals"
@@ -214,7 +217,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
             "increments that returned a total which another had returned";
         "counter.impossible" Count Lower "totals during the load that nothing explains";
     }
-    &[Workload(Workload::Set)], SERVED => {
+    &[Workload(Workload::Set)], SERVED, Throughout => {
         "set.acknowledged" Count Neither "elements whose adding a server acknowledged";
         "set.wrong" Count Lower
             "all that is wrong with sets: elements lost, unexpected or duplicated"
@@ -231,7 +234,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "set.recovered" Count Neither
             "elements of which nobody knew whether they had been added, and that are there";
     }
-    &[Workload(Workload::Queue)], SERVED => {
+    &[Workload(Workload::Queue)], SERVED, Throughout => {
         "queue.acknowledged" Count Neither "elements that a server acknowledged to have put in";
         "queue.wrong" Count Lower
             "all that is wrong with queues: lost, unexpected, delivered again"
@@ -247,7 +250,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "queue.recovered" Count Neither
             "elements of which nobody knew whether they had gone in, and that came out";
     }
-    &[Workload(Workload::Stream)], SERVED => {
+    &[Workload(Workload::Stream)], SERVED, Throughout => {
         "stream.acknowledged" Count Neither "elements that a server acknowledged to have put in";
         "stream.wrong" Count Lower
             "all that is wrong with streams: lost, unexpected, delivered after an XACK"
@@ -266,7 +269,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "stream.recovered" Count Neither
             "elements of which nobody knew whether they had gone in, and that came out";
     }
-    &[Workload(Workload::Transfer)], SERVED => {
+    &[Workload(Workload::Transfer)], SERVED, Throughout => {
         "transfer.acknowledged" Count Neither "transfers that a server acknowledged";
         "transfer.wrong" Count Lower
             "all that is wrong with transfers: reads torn, banks half-done or with transfers lost"
@@ -286,7 +289,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
             "transactions of which some commands were carried out and others failed"
             .side_by_side().headline("In part", &["transactions of which a command failed"]).if_any();
     }
-    &[Workload(Workload::DualWrite)], SERVED => {
+    &[Workload(Workload::DualWrite)], SERVED, Throughout => {
         "dual.acknowledged" Count Neither "values that both groups acknowledged";
         "dual.wrong" Count Lower "keys whose final values differ between groups"
             .side_by_side().finding("dual_writes").headline("Keys that differ between groups", &[
@@ -300,7 +303,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "dual.reordered" Count Lower
             "keys that differ by two writes that the groups took in different order";
     }
-    &[Workload(Workload::Lock)], SERVED => {
+    &[Workload(Workload::Lock)], SERVED, Throughout => {
         "lock.overlaps" Count Lower
             "acquisitions of a lock that another client certainly used afterwards"
             .side_by_side().in_suite("locks broken").finding("lock_overlaps")
@@ -323,14 +326,14 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "lock.reads.changed" Count Lower
             "readers that saw the account of their lock change while they had it";
     }
-    &[Workload(Workload::Lock), Fenced], SERVED => {
+    &[Workload(Workload::Lock), Fenced], SERVED, Throughout => {
         "lock.fencing.caught" Count Neither
             "updates of an older holder that the account refused".side_by_side();
         "lock.fencing.missed" Count Lower
             "updates of an older holder that the account took after one of a newer holder"
             .side_by_side().finding("unfenced_updates");
     }
-    &[Workload(Workload::Lock)], "let the load go on for longer: nobody got a lock" => {
+    &[Workload(Workload::Lock)], "let the load go on for longer: nobody got a lock", Throughout => {
         "lock.acquire.p50" Millis Lower "median time from the wish for a lock to having it"
             .busy_does(MayBeAll);
         "lock.acquire.p99" Millis Lower "the 99th percentile of that"
@@ -362,7 +365,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
             "the most clients that wished for a lock later than another one, and got it sooner"
             .busy_does(MayBeAll);
     }
-    &[Workload(Workload::Lock), Abandoned], "have some holders never give their locks back (`abandon`)" => {
+    &[Workload(Workload::Lock), Abandoned], "have some holders never give their locks back (`abandon`)", Throughout => {
         "lock.lease.early" Count Lower
             "locks that a client got before the lease of a holder that never released it had ended"
             .side_by_side();
@@ -372,14 +375,14 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "lock.lease.late.max" Millis Lower "the longest such time".busy_does(MayBeAll);
     }
     &[Workload(Workload::Lock), Step],
-        "let the load go on after the faults, for longer than `ttl`: nobody wished for a lock" => {
+        "let the load go on after the faults, for longer than `ttl`: nobody wished for a lock", SinceSteps => {
         "lock.free_again" Millis Lower
             "the longest time until a lock could be had when faults and leases were over"
             .side_by_side().busy_does(MayBeAll);
     }
-    &[Workload(Workload::Cache)], "let the load go on for longer: nobody read from the cache" => {
+    &[Workload(Workload::Cache)], "let the load go on for longer: nobody read from the cache", Throughout => {
         "cache.hits" Percent Higher "reads that found a copy"
-            .side_by_side().in_suite("hits").busy_does(Spares)
+            .side_by_side().in_suite("hits")
             .headline("Hits", &[
                 "{cache.hits.near?} in the reader's own process", "{cache.misses} misses",
                 "{cache.misses.expired?} expired", "{cache.misses.invalidated?} invalidated",
@@ -389,8 +392,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "cache.hits.host" Percent Higher "reads that found a copy on their host";
         "cache.hits.near_group" Percent Higher "reads that found a copy in the nearer group";
         "cache.hits.group" Percent Higher "reads that found a copy in the group";
-        "cache.hits.near" Percent Higher "reads that found a copy in their own process"
-            .busy_does(Spares);
+        "cache.hits.near" Percent Higher "reads that found a copy in their own process";
         "cache.misses" Count Lower "reads that found no copy";
         "cache.misses.cold" Count Lower "those of entities of which there had been none";
         "cache.misses.expired" Count Lower "those of copies whose time was over";
@@ -403,7 +405,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
             "those of copies that were gone, and nobody can tell which way";
         "cache.unkept" Count Lower
             "answers of the origin of which the group took no copy: it had no room, or did not answer"
-            .side_by_side();
+            .side_by_side().busy_does(MayBeAll);
         "cache.hit.p95" Millis Lower "95th percentile of the latency of reads that found a copy"
             .side_by_side().busy_does(MayBeAll);
         "cache.miss.p95" Millis Lower "the same of reads that found none".side_by_side()
@@ -418,16 +420,16 @@ pub const CATALOGUE: &[Known] = catalogue! {
             "by how much a hit is faster than the origin's answer, both in the median"
             .side_by_side();
         "origin.saved" Percent Higher "reads for which the origin was not asked, of all that were sent"
-            .side_by_side().busy_does(Spares);
+            .side_by_side();
         "origin.requests" Count Lower "reads that the origin was asked for";
         "origin.worst" Count Lower "the most reads of the origin within any one second"
-            .side_by_side().headline("Origin's worst second", &[
+            .side_by_side().busy_does(MayBeAll).headline("Origin's worst second", &[
                 "reads of the origin; {origin.saved?} of all reads spared", "{origin.shed?} requests refused",
             ]);
         "origin.shed" Count Lower "reads and writes that the origin had no room for"
-            .side_by_side();
+            .side_by_side().busy_does(MayBeAll);
     }
-    &[Workload(Workload::Cache)], SERVED => {
+    &[Workload(Workload::Cache)], SERVED, Throughout => {
         "cache.stale" Count Lower "reads of a version that was replaced before they were sent"
             .side_by_side();
         "cache.stale.age.max" Millis Lower
@@ -444,14 +446,14 @@ pub const CATALOGUE: &[Known] = catalogue! {
             .side_by_side().finding("left_copies");
         "consistency.sweep" Millis Lower
             "from the load's end until a comparison of all copies with the origin finds none that is older"
-            .side_by_side().busy_does(MayBeAll).must_end();
+            .side_by_side().busy_does(MayBeAll).must_end().covers(Covers::Afterwards);
     }
-    &[Workload(Workload::Cache)], "use redrill's own client: a library does not tell what it leaves" => {
+    &[Workload(Workload::Cache)], "use redrill's own client: a library does not tell what it leaves", Throughout => {
         "cache.resurrected" Count Lower
             "old versions put into the group after a newer write had been acknowledged"
             .side_by_side().finding("resurrected_copies");
     }
-    &[Workload(Workload::Cache)], SERVED => {
+    &[Workload(Workload::Cache)], SERVED, Throughout => {
         "cache.impossible" Count Lower "reads of what the origin never had, or not yet"
             .finding("impossible_reads");
         "cache.outlived" Count Lower
@@ -461,7 +463,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
             "reads of an older version than one that their process had read before"
             .side_by_side().finding("older_reads");
     }
-    &[Workload(Workload::Cache)], "have processes keep copies (`in: process`) of what is written" => {
+    &[Workload(Workload::Cache)], "have processes keep copies (`in: process`) of what is written", Throughout => {
         "invalidation.p99" Millis Lower
             "99th percentile of the time from a write's acknowledgement until no process has an older copy"
             .side_by_side().busy_does(MayBeAll)
@@ -479,14 +481,14 @@ pub const CATALOGUE: &[Known] = catalogue! {
             "copies in processes that went because of a write, of those that should"
             .side_by_side();
     }
-    &[Workload(Workload::Cache)], "have entities whose names collide (`naming`)" => {
+    &[Workload(Workload::Cache)], "have entities whose names collide (`naming`)", Throughout => {
         "keys.collided" Count Lower
             "reads that found another entity's copy under the name of theirs".side_by_side();
         "keys.detected.p99" Millis Lower
             "99th percentile of the time until such a read had seen that".busy_does(MayBeAll);
         "keys.resolved" Percent Higher "such reads that got the right entity in the end";
     }
-    &[Workload(Workload::Cache)], "have a layer that is a group, and let the load last longer" => {
+    &[Workload(Workload::Cache)], "have a layer that is a group, and let the load last longer", Throughout => {
         "format.share" Percent Lower
             "time in which copies were encoded and decoded, of the time that operations took"
             .side_by_side();
@@ -497,7 +499,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
             .side_by_side().finding("broken_copies");
     }
     &[Workload(Workload::Cache), Step],
-        "let the load go on for a second before the first step, and after the last one" => {
+        "let the load go on for a second before the first step, and after the last one", SinceSteps => {
         "recovery.hits" Millis Lower
             "from a step's start until the share of hits is 90 % of what it was before"
             .side_by_side().busy_does(MayBeAll).headline("Hits are back after", &[]);
@@ -506,7 +508,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
             .side_by_side().busy_does(MayBeAll);
     }
     &[Workload(Workload::Cache), Guarded, Step],
-        "have a step keep the group from answering: no circuit breaker opened" => {
+        "have a step keep the group from answering: no circuit breaker opened", SinceSteps => {
         "breaker.opened" Millis Lower
             "the longest time from a step's start until a process asked the group no more"
             .side_by_side().busy_does(MayBeAll)
@@ -517,9 +519,9 @@ pub const CATALOGUE: &[Known] = catalogue! {
             .side_by_side().busy_does(MayBeAll);
     }
     &[Workload(Workload::Cache), Warms],
-        "let the step `warm` find entities without copies, and the load go on for two seconds after it" => {
+        "let the step `warm` find entities without copies, and the load go on for two seconds after it", SinceSteps => {
         "warm.time" Millis Lower "from the first entity that a step warmed to the last one, the longest step"
-            .side_by_side().headline("Warm after", &[
+            .covers(Covers::Steps).side_by_side().headline("Warm after", &[
                 "{warm.done?} have copies", "{warm.used?} of those that were made were read",
                 "{warm.gain?} fewer misses",
             ]);
@@ -531,7 +533,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
             "fewer misses of warmed loads than of the others, in the two seconds after a step that warmed"
             .side_by_side();
     }
-    &[Workload(Workload::Cache)], "have a layer in a group whose `maxmemory` is reached" => {
+    &[Workload(Workload::Cache)], "have a layer in a group whose `maxmemory` is reached", Throughout => {
         "cache.efficiency" Percent Higher
             "hits in the group, of those that the best choice of what to keep would have in its memory"
             .side_by_side().busy_does(Spares).headline("Hits against the ideal", &[
@@ -543,17 +545,17 @@ pub const CATALOGUE: &[Known] = catalogue! {
             "evicted copies that the exact order of the policy would not hold either"
             .side_by_side().busy_does(Spares);
     }
-    &[Workload(Workload::Expiry)], "let the load go on for longer than keys live: none was seen to go" => {
+    &[Workload(Workload::Expiry)], "let the load go on for longer than keys live: none was seen to go", Throughout => {
         "expiry.accuracy" Percent Higher
             "keys that went within 50 ms of their end, of those of which that is known"
-            .side_by_side().in_suite("in time").busy_does(Spares)
+            .side_by_side().in_suite("in time")
             .headline("Keys gone within 50 ms of their end", &[
                 "of {expiry.judged}", "the latest {expiry.late.max?}", "{expiry.early?} too early",
                 "{expiry.touched?} that steps touched are left out",
                 "looked at every {expiry.between.p99?}",
             ]);
         "expiry.accuracy.replicas" Percent Higher "the same of those that were looked at on replicas"
-            .side_by_side().busy_does(Spares);
+            .side_by_side();
         "expiry.judged" Count Neither "keys that were looked at around their end";
         "expiry.touched" Count Neither
             "keys whose end a step moved, or that it may have lost: they are not judged";
@@ -569,20 +571,20 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "expiry.between.p99" Millis Neither
             "99th percentile of the time between the two looks between which a key went: so exact are these figures";
     }
-    &[Expires], "let the load last longer: no server told of its memory" => {
+    &[Expires], "let the load last longer: no server told of its memory", Throughout => {
         "eviction.stall.max" Millis Lower
             "the longest time for which a server did nothing but let keys go, by its own account"
             .side_by_side().busy_does(MayBeAll);
     }
-    &[Expires], "have a step limit memory (`memory-pressure`) for 5 s, or keys expire 5 s before the end" => {
+    &[Expires], "have a step limit memory (`memory-pressure`) for 5 s, or keys expire 5 s before the end", Throughout => {
         "memory.recovered" Percent Higher
             "memory beyond a new limit, or of keys whose time is over, that was free 5 s later"
             .side_by_side().headline("Memory free again", &[]).if_known();
     }
-    &[Workload(Workload::Cache)], "let copies expire while several clients read them" => {
+    &[Workload(Workload::Cache)], "let copies expire while several clients read them", Throughout => {
         "stampede.computations.max" Count Lower
             "the most readers that asked the origin for one entity at once"
-            .side_by_side().headline("Asked the origin at once", &[
+            .side_by_side().busy_does(MayBeAll).headline("Asked the origin at once", &[
                 "readers of one entity at most", "{stampede.spared?} spared",
             ]);
         "stampede.spared" Percent Higher
@@ -598,7 +600,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
             .busy_does(MayBeAll);
         "stampede.wait.max" Millis Lower "the longest of these times".busy_does(MayBeAll);
     }
-    &[SeveralLocks], "have deadlocks looked for (`deadlock: detect`), or leave the expectation out" => {
+    &[SeveralLocks], "have deadlocks looked for (`deadlock: detect`), or leave the expectation out", Throughout => {
         "lock.deadlocks" Count Lower "cycles of sessions that waited for each other's locks"
             .side_by_side().in_suite("deadlocks").finding("deadlocks")
             .headline("Deadlocks", &[
@@ -628,7 +630,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
             .side_by_side().busy_does(MayBeAll);
         "lock.deadlocks.lasted.max" Millis Lower "the longest such time".busy_does(MayBeAll);
     }
-    &[ActiveActive], SERVED => {
+    &[ActiveActive], SERVED, Afterwards => {
         "sync.consistency" Percent Higher "keys that all groups have alike at the end"
             .side_by_side().busy_does(Carried);
         "sync.diverged" Count Lower "keys that differ between groups at the end"
@@ -638,7 +640,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
                 "up to {sync.backlog.max?} entries behind", "{final read}",
             ]);
     }
-    &[OwnReplicators], WARNINGS => {
+    &[OwnReplicators], WARNINGS, Throughout => {
         "sync.discarded" Count Neither
             "updates that replicators threw away because something newer was there".side_by_side();
         "sync.backlog.max" Count Lower "the most entries that any pair was behind"
@@ -647,12 +649,12 @@ pub const CATALOGUE: &[Known] = catalogue! {
             "the most memory of their source that the entries took that any pair was behind"
             .side_by_side().busy_does(MayBeAll);
     }
-    &[ActiveActive], "let the load last longer, and have registers or counters: no key was compared" => {
+    &[ActiveActive], "let the load last longer, and have registers or counters: no key was compared", Throughout => {
         "sync.consistency.sampled" Percent Higher
             "keys that all groups have alike while the load runs, but for what is on its way"
             .side_by_side().busy_does(Disorders);
     }
-    &[ActiveActive], "let the load last longer: no key was written in two groups at once" => {
+    &[ActiveActive], "let the load last longer: no key was written in two groups at once", Throughout => {
         "sync.resolution.p50" Millis Lower
             "median time until all groups agree on a key that two wrote at the same instant"
             .side_by_side().must_end().busy_does(MayBeAll);
@@ -665,12 +667,12 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "sync.resolution.max" Millis Lower "the longest such time"
             .must_end().busy_does(MayBeAll);
     }
-    &[Load, Registers, ActiveActive, OwnReplicators], WARNINGS => {
+    &[Load, Registers, ActiveActive, OwnReplicators], WARNINGS, Throughout => {
         "sync.conflicts" Count Neither
             "writes to a key that was written in another group before either was there"
             .side_by_side().finding("conflicts");
     }
-    &[Load], WARNINGS => {
+    &[Load], WARNINGS, Throughout => {
         "errors.total" Count Lower "operations that were sent and did not end ok"
             .side_by_side().headline("Errors", &[
                 "{errors.share?} of what was sent", "{errors by cause}",
@@ -689,7 +691,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
             "operations that did not end ok, of those of the one instance that met the most"
             .busy_does(Errors);
     }
-    &[Load, Step], WARNINGS => {
+    &[Load, Step], WARNINGS, Steps => {
         "errors.share.during" Percent Lower
             "operations that did not end ok, of those due from the first step's start until convergence"
             .side_by_side()
@@ -700,13 +702,13 @@ pub const CATALOGUE: &[Known] = catalogue! {
             .busy_does(Errors)
             .of(After);
     }
-    &[Load, Baseline], LONGER => {
+    &[Load, Baseline], LONGER, BeforeSteps => {
         "latency.p50.before" Millis Lower "median latency before the first step"
             .cell("p50", Before);
         "latency.p95.before" Millis Lower "95th percentile of latency before the first step"
             .cell("p95", Before);
     }
-    &[Load, Step], LONGER => {
+    &[Load, Step], LONGER, Steps => {
         "latency.p50.during" Millis Lower
             "median latency from the first step's start until convergence".cell("p50", During);
         "latency.p50.after" Millis Lower "median latency after convergence".cell("p50", After);
@@ -716,40 +718,41 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "latency.p95.after" Millis Lower "95th percentile of latency after convergence"
             .cell("p95", After);
     }
-    &[Load, Baseline], LONGER => {
+    &[Load, Baseline], LONGER, BeforeSteps => {
         "latency.p99.before" Millis Lower "99th percentile of latency before the first step"
             .side_by_side().cell("p99", Before).in_suite("p99 before").headline("p99 latency", &[
-                "worst second {latency.p99.worst}", "median {latency.p50.before}",
+                "worst second {latency.p99.worst}", "median {latency.p50.before}{time-outs}",
                 "redrill itself sent late: p99 {schedule.late.p99?}", "{closed loads}",
             ]).unless("latency.p99.during");
     }
-    &[Load, Step], LONGER => {
+    &[Load, Step], LONGER, Steps => {
         "latency.p99.during" Millis Lower
             "99th percentile from the first step's start until convergence"
             .side_by_side().cell("p99", During).in_suite("p99 during")
             .headline("p99 latency during the steps", &[
-                "worst second {latency.p99.worst}", "median {latency.p50.during}",
+                "worst second during the steps {latency.p99.worst}",
+                "median {latency.p50.during}{time-outs}",
                 "redrill itself sent late: p99 {schedule.late.p99?}", "{closed loads}",
             ]);
         "latency.p99.after" Millis Lower "99th percentile after convergence".cell("p99", After);
     }
-    &[Load, Baseline], LONGER => {
+    &[Load, Baseline], LONGER, BeforeSteps => {
         "latency.p999.before" Millis Lower "99.9th percentile of latency before the first step"
             .cell("p99.9", Before);
     }
-    &[Load, Step], LONGER => {
+    &[Load, Step], LONGER, Steps => {
         "latency.p999.during" Millis Lower
             "99.9th percentile from the first step's start until convergence"
             .cell("p99.9", During);
         "latency.p999.after" Millis Lower "99.9th percentile after convergence"
             .cell("p99.9", After);
     }
-    &[Load, Baseline], LONGER => {
+    &[Load, Baseline], LONGER, BeforeSteps => {
         "latency.answered.p99.before" Millis Lower
             "99th percentile of good answers alone before the first step"
             .busy_does(MayBeAll).of(Before);
     }
-    &[Load, Step], LONGER => {
+    &[Load, Step], LONGER, Steps => {
         "latency.answered.p99.during" Millis Lower
             "99th percentile of good answers alone from the first step's start until convergence"
             .busy_does(MayBeAll).of(During);
@@ -757,37 +760,37 @@ pub const CATALOGUE: &[Known] = catalogue! {
             "99th percentile of good answers alone after convergence"
             .busy_does(MayBeAll).of(After);
     }
-    &[Load], LONGER => {
+    &[Load], LONGER, Steps => {
         "latency.p99.worst" Millis Lower
             "the highest 99th percentile of any 1 s window during the steps"
             .side_by_side().cell("p99", WorstSecond)
             .busy_does(MayBeAll);
     }
-    &[Load, Baseline], LONGER => {
+    &[Load, Baseline], LONGER, Steps => {
         "latency.p99.degradation" Percent Lower
             "the worst 1 s window's p99 during the steps, over the worst of as long a time before";
     }
-    &[Load, Step], LONGER => {
+    &[Load, Step], LONGER, Steps => {
         "latency.max.during" Millis Lower "the slowest operation during the steps"
             .busy_does(MayBeAll).of(During);
     }
-    &[Load, Baseline], LONGER => {
+    &[Load, Baseline], LONGER, BeforeSteps => {
         "throughput.before" PerSecond Higher "operations answered a second before the first step"
             .cell("answers", Before).headline("Answers a second", &[])
             .unless("throughput.during");
     }
-    &[Load, Step], LONGER => {
+    &[Load, Step], LONGER, Steps => {
         "throughput.during" PerSecond Higher "operations answered a second during the steps"
             .side_by_side().cell("answers", During)
             .headline("Answers a second during the steps", &[]);
         "throughput.after" PerSecond Higher "operations answered a second after convergence"
             .cell("answers", After);
     }
-    &[Load, Baseline, Steady], LONGER => {
+    &[Load, Baseline, Steady], LONGER, Steps => {
         "throughput.degradation" Percent Lower
             "how far the worst window's throughput fell below the worst of as long a time before";
     }
-    &[Moves], "let the steps that move slots finish" => {
+    &[Moves], "let the steps that move slots finish", Steps => {
         "reshard.duration" Millis Lower "time that moving slots took".side_by_side();
         "reshard.slots" Count Neither "slots moved";
         "reshard.slots.rate" PerSecond Higher "slots moved a second"
@@ -799,12 +802,12 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "reshard.keys" Count Neither "keys moved";
         "reshard.keys.rate" PerSecond Higher "keys moved a second".side_by_side();
     }
-    &[Load, SeesRedirects], WARNINGS => {
+    &[Load, SeesRedirects], WARNINGS, Throughout => {
         "redirects.moved" Count Lower "MOVED answers that clients followed";
         "redirects.ask" Count Lower "ASK answers that clients followed".side_by_side();
         "redirects.tryagain" Count Lower "TRYAGAIN answers that clients waited out";
     }
-    &[Synced], "let the load last longer: no write of one group was seen in another" => {
+    &[Synced], "let the load last longer: no write of one group was seen in another", Throughout => {
         "sync.lag.p50" Millis Lower
             "median time from a write's acknowledgement in one group until another one shows it"
             .side_by_side().busy_does(MayBeAll);
@@ -818,24 +821,24 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "sync.added.p99" Millis Lower "the 99th percentile beyond the latency of the link"
             .busy_does(MayBeAll);
     }
-    &[Synced, Step], "let the load last longer: no write of one group was seen in another" => {
+    &[Synced, Step], "let the load last longer: no write of one group was seen in another", SinceSteps => {
         "sync.catch_up" Millis Lower
             "from the end of a fault until all groups had what was written until then, the longest"
             .side_by_side().must_end().busy_does(MayBeAll);
     }
-    &[Load, Links], "let the load last for some seconds" => {
+    &[Load, Links], "let the load last for some seconds", Throughout => {
         "links.bytes" BytesPerSecond Neither "what crossed all links between regions, a second"
             .headline("Traffic between regions", &["{links.bytes.write?} for each write"]);
         "links.bytes.write" Bytes Lower
             "bytes over links between regions for each write that a server acknowledged"
             .side_by_side();
     }
-    &[Load, Successor, MayFailOver], "promote another group after the one that takes the writes is lost" => {
+    &[Load, Successor, MayFailOver], "promote another group after the one that takes the writes is lost", SinceSteps => {
         "rto" Millis Lower
             "from a fault on the group that takes a load's writes until another group takes one"
             .side_by_side().must_end().headline("Another group took over after", &[]);
     }
-    &[Step], "give the nodes more time, with a longer `settle`" => {
+    &[Step], "give the nodes more time, with a longer `settle`", Steps => {
         "convergence.view" Millis Lower
             "from a step's start until all nodes agree on owners and roles, the longest".of_views();
         "convergence" Millis Lower
@@ -844,39 +847,43 @@ pub const CATALOGUE: &[Known] = catalogue! {
                 "{agreed on} {convergence.view}", "from the start of the slowest step",
             ]).of_views();
     }
-    &[], WARNINGS => {
+    &[], WARNINGS, Forming => {
         "ready.time" Millis Lower
             "from nothing to a topology that is ready: all nodes agree, replicas linked"
             .side_by_side()
             // It was over before the load, and so before anybody looked.
             .busy_does(Spares);
     }
-    &[Load], WARNINGS => {
+    &[Load], WARNINGS, Throughout => {
         "concurrency.max" Count Neither "sessions of all loads that were under way at once, at most"
             .busy_does(MayBeAll);
         "concurrency.mean" Count Neither
             "sessions of all loads that were under way at once, on average".busy_does(MayBeAll);
     }
-    &[Load, Scheduled], WARNINGS => {
-        "schedule.held" Percent Higher "operations sent in time, of those the schedule asked for"
-            .knows_own_lateness();
+    &[Load, Scheduled], WARNINGS, Throughout => {
+        "schedule.held" Percent Higher "operations sent in time, of those the schedule asked for";
         "schedule.unsent" Count Lower
-            "operations that were due and never sent: too many were in flight";
+            "operations that were due and never sent: too many were in flight"
+            .busy_does(MayBeAll);
         "schedule.late.p99" Millis Neither
             "99th percentile of how late redrill itself was to send an operation".side_by_side();
     }
-    &[Load, Shards], "let the load last for some seconds" => {
+    &[Load, Shards], "let the load last for some seconds", Throughout => {
         "keys.skew" Percent Lower
             "what the busiest shard does of its group's commands or bytes, against an even share"
             .side_by_side().busy_does(Spares);
     }
-    &[], WARNINGS => {
+    &[], WARNINGS, Throughout => {
         "servers.waited.max" Percent Neither
-            "the most of a second that a server was ready to run and no processor was free";
-        "redrill.cpu" Percent Neither "redrill's own share of one core, on average";
+            "the most of a second that a server was ready to run and no processor was free"
+            .busy_does(Spares);
+        "redrill.cpu" Percent Neither "redrill's own share of one core, on average"
+            .busy_does(Spares);
         "redrill.requests" PerSecond Neither
-            "what redrill asked of all servers, by probes and for views, on average";
-        "redrill.memory.max" Bytes Neither "redrill's own resident memory at its highest";
+            "what redrill asked of all servers, by probes and for views, on average"
+            .busy_does(Spares);
+        "redrill.memory.max" Bytes Neither "redrill's own resident memory at its highest"
+            .busy_does(Spares);
     }
 };
 
@@ -901,7 +908,10 @@ mod tests {
         assert_eq!(rpo.lacks(&none), Some(Need::Load));
         let counters = [Workload::Counter];
         let facts = ScenarioFacts { workloads: &counters, ..none };
-        assert_eq!(rpo.lacks(&facts), Some(Need::Registers));
+        assert_eq!(rpo.lacks(&facts), Some(Need::Writes));
+        let sets = [Workload::Set];
+        let facts_of_sets = ScenarioFacts { workloads: &sets, may_fail_over: true, ..none };
+        assert_eq!(rpo.lacks(&facts_of_sets), None, "lost elements of sets count");
         assert_eq!(known("counter.wrong").unwrap().lacks(&facts), None);
         let both = [Workload::Counter, Workload::Cas];
         let facts = ScenarioFacts { workloads: &both, ..none };

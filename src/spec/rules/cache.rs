@@ -95,6 +95,7 @@ pub fn check(
     let without = guard(map, &layers, errors);
     let write = write(map, &layers, errors);
     library(map, &layers, write, errors);
+    promise(map, errors);
     let pool = pool(map, &layers, errors);
     let format = format(map, &layers, errors);
     Some(Cache {
@@ -112,6 +113,16 @@ pub fn check(
         absent: map.absent.or(Percent(0.0)).0 / 100.0,
         bound: map.bound.or(BOUND).0,
     })
+}
+
+/// With `invalidate: ttl` old versions are served until their time is over: there is no other bound.
+fn promise(map: &LoadMap, errors: &mut Diagnostics) {
+    let is_ttl = map.invalidate.given().is_some_and(|at| at.value == Invalidate::Ttl);
+    if let Some(bound) = map.bound.given().filter(|_| is_ttl) {
+        let message = "`bound` has no effect with `invalidate: ttl`: an old version is served until \
+                       its time is over";
+        errors.add(&bound.span, message, "leave it out: the layers' `ttl` is the bound");
+    }
 }
 
 fn layers(map: &LoadMap, largest: usize, errors: &mut Diagnostics) -> Vec<Layer> {

@@ -201,6 +201,10 @@ fn lacking(known: &Known, has: &ScenarioFacts) -> Option<(String, &'static str)>
             none("a load of the workload `register` or `cas`"),
             "each workload has measures of its own, see docs/measures.md",
         ),
+        Need::Writes => (
+            none("a load of the workload `register`, `cas` or `set`"),
+            "each workload has measures of its own, see docs/measures.md",
+        ),
         Need::Workload(workload) => {
             (none(&format!("a load of the workload `{}`", workload.word())), ADD_LOAD)
         }
