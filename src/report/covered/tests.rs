@@ -114,7 +114,7 @@ impl Starved {
 
 /// Operations every 20 ms, from 1 to 100 ms long, of which two in a hundred fail.
 fn tally(starved: Vec<Span>) -> Tally {
-    let mut tally = Tally::new(spans(), &[Duration::from_secs(1)], starved);
+    let mut tally = Tally::new(spans(), &[(Duration::from_secs(1), None)], starved);
     for n in 0..3_000 {
         let sent = at(10) + Duration::from_millis(n * 20);
         let done = sent + Duration::from_millis(1 + n * 37 % 100);
