@@ -380,7 +380,8 @@ mod tests {
         let span = |(from, to)| Span { from: ms(from), to: ms(to) };
         let (before, during) = (span(before), Some(span(during)));
         let spans = Spans { line, seen_to_the_end, before, during, after: None };
-        let mut tally = Tally::new(spans, &[(Duration::from_secs(1), None)], Vec::new());
+        let load = LoadTally::new(Duration::from_secs(1), true, None);
+        let mut tally = Tally::new(spans, vec![load], Vec::new());
         for (sent, done, outcome) in [
             (100, 101, Outcome::Ok),
             (200, 201, Outcome::Fail(Cause::ConnectionLost)),

@@ -10,6 +10,7 @@ use crate::model::op::{Action, Cause, Op, Outcome, RegisterOp};
 use crate::model::{NodeName, Verdict};
 use crate::report::doubt::Doubts;
 use crate::report::judge::expectation;
+use crate::report::load_tally::LoadTally;
 use crate::report::sent::Errors;
 use crate::report::starved::{Seen, StarvedTimes, quantile};
 use crate::report::tally::Tally;
@@ -114,7 +115,8 @@ impl Starved {
 
 /// Operations every 20 ms, from 1 to 100 ms long, of which two in a hundred fail.
 fn tally(starved: Vec<Span>) -> Tally {
-    let mut tally = Tally::new(spans(), &[(Duration::from_secs(1), None)], starved);
+    let mut tally =
+        Tally::new(spans(), vec![LoadTally::new(Duration::from_secs(1), true, None)], starved);
     for n in 0..3_000 {
         let sent = at(10) + Duration::from_millis(n * 20);
         let done = sent + Duration::from_millis(1 + n * 37 % 100);
