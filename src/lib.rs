@@ -7,6 +7,7 @@ pub mod model;
 pub mod files;
 pub mod log;
 pub mod wake;
+pub mod peer;
 pub mod spec;
 pub mod node;
 pub mod net;

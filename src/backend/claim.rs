@@ -5,7 +5,7 @@
 
 use std::io;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener};
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 
 /// How many bytes of a name count: the address of a socket has room for 107.
 const COUNTED: usize = 90;
@@ -17,13 +17,23 @@ pub struct Claim(#[expect(dead_code, reason = "it is held")] UnixListener);
 /// Claims `name`; `None` if another process, or another part of this one, has it. Of a long name
 /// its end counts.
 pub fn claim(name: &str) -> io::Result<Option<Claim>> {
-    let end = &name.as_bytes()[name.len().saturating_sub(COUNTED)..];
-    let address = SocketAddr::from_abstract_name([b"redrill-", end].concat())?;
-    match UnixListener::bind_addr(&address) {
+    match UnixListener::bind_addr(&address(name)?) {
         Ok(socket) => Ok(Some(Claim(socket))),
         Err(e) if e.kind() == io::ErrorKind::AddrInUse => Ok(None),
         Err(e) => Err(e),
     }
+}
+
+/// The user who has `name`; `None` if it is free, or if who has it lets nobody ask.
+pub fn holder(name: &str) -> Option<u32> {
+    let asking = UnixStream::connect_addr(&address(name).ok()?).ok()?;
+    let about = rustix::net::sockopt::socket_peercred(&asking).ok()?;
+    Some(about.uid.as_raw())
+}
+
+fn address(name: &str) -> io::Result<SocketAddr> {
+    let end = &name.as_bytes()[name.len().saturating_sub(COUNTED)..];
+    SocketAddr::from_abstract_name([b"redrill-", end].concat())
 }
 
 #[cfg(test)]
@@ -36,6 +46,8 @@ mod tests {
         let other = format!("{name}-2");
         let held = claim(&name).unwrap();
         assert!(held.is_some() && claim(&name).unwrap().is_none());
+        assert_eq!(holder(&name), Some(rustix::process::geteuid().as_raw()));
+        assert_eq!(holder(&format!("{name}-free")), None);
         assert!(claim(&other).unwrap().is_some());
         drop(held);
         assert!(claim(&name).unwrap().is_some());

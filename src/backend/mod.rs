@@ -18,7 +18,6 @@ pub mod proc;
 pub mod process;
 pub mod programs;
 pub mod registry;
-mod sock_diag;
 pub mod sockets;
 mod version;
 

@@ -5,8 +5,9 @@ use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use super::{proc, sock_diag};
+use super::proc;
 use crate::model::NodeName;
+use crate::peer::sock_diag::{self, Found};
 
 /// Who has a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,9 +29,12 @@ pub struct Inode(u64);
 impl Inode {
     /// The socket at `local` that is connected to `remote`.
     pub fn connected(local: SocketAddr, remote: SocketAddr) -> Option<Inode> {
-        let asked = sock_diag::inode_of(local, remote).map(Inode);
-        // A kernel without sock_diag has the table.
-        asked.or_else(|| Inode::in_table(local, remote))
+        match sock_diag::find(local, remote) {
+            Found::Socket(socket) => (socket.inode > 0).then_some(Inode(socket.inode)),
+            // A kernel that does not know the other end either has the table.
+            Found::Nothing if sock_diag::find(remote, local) != Found::Nothing => None,
+            Found::Nothing | Found::Unasked => Inode::in_table(local, remote),
+        }
     }
 
     fn in_table(local: SocketAddr, remote: SocketAddr) -> Option<Inode> {

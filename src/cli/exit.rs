@@ -12,6 +12,7 @@ use crate::backend::BackendError;
 use crate::backend::docker::error::DockerError;
 use crate::backend::registry::RegistryError;
 use crate::cluster::FormError;
+use crate::load::history::HistoryError;
 use crate::model::printable_lines;
 use crate::report::ReportError;
 
@@ -23,8 +24,8 @@ Exit codes:
   2    unknown: redrill could not find out
   64   the command line makes no sense, or the name given to show, status or down does not exist
   65   a scenario, a topology, a profile, a run folder or a `--set` has errors or does not exist
-  69   the machine lacks something: a server, an address, room on the disk, open files; or
-       standard output cannot be written
+  69   the machine lacks something: a server, an address, room on the disk, memory, open
+       files; or standard output cannot be written
   70   a bug in redrill
   130  interrupted, after cleaning up";
 
@@ -83,7 +84,10 @@ codes! {
         _ => ENVIRONMENT,
     };
     ReportError: |error| match error {
-        ReportError::Write { .. } => ENVIRONMENT,
+        ReportError::Write { .. }
+        | ReportError::History(HistoryError::Keep { .. } | HistoryError::Write { .. }) => {
+            ENVIRONMENT
+        }
         ReportError::Render { .. } => BUG,
         _ => BAD_FILE,
     };
@@ -100,6 +104,15 @@ pub fn unless_bug(work: impl FnOnce() -> ExitCode + UnwindSafe) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_disk_is_no_bad_file() {
+        let full = || std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let keep = HistoryError::Keep { path: "/tmp".into(), source: full() };
+        assert_eq!(Failure::from(ReportError::History(keep)).code, ENVIRONMENT);
+        let read = HistoryError::Read { path: "/tmp".into(), source: full() };
+        assert_eq!(Failure::from(ReportError::History(read)).code, BAD_FILE);
+    }
 
     #[test]
     fn a_panic_is_a_bug() {

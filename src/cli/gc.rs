@@ -22,13 +22,21 @@ pub fn main(_: Args) -> ExitCode {
     let containers = runtime::block_on(containers(&mut removed)).flatten();
     let told = removed.iter().map(|what| format!("removed {what}\n")).collect::<String>();
     match processes.and(containers) {
-        Ok(()) if removed.is_empty() => out::print("nothing was left behind\n"),
-        Ok(()) => out::print(&told),
+        Ok(Looked::Everywhere) if removed.is_empty() => out::print("nothing was left behind\n"),
+        Ok(Looked::AtProcesses) if removed.is_empty() => out::print("no process was left behind\n"),
+        Ok(Looked::Everywhere | Looked::AtProcesses) => out::print(&told),
         Err(e) => {
             out::print(&told);
             exit::of(Err(e))
         }
     }
+}
+
+/// Where it was looked for what is left.
+enum Looked {
+    Everywhere,
+    /// Containers are not this user's to look at.
+    AtProcesses,
 }
 
 /// If one cannot be removed, the others are removed all the same.
@@ -49,10 +57,17 @@ fn processes(removed: &mut Vec<String>) -> Result<(), Failure> {
 }
 
 /// Without a Docker engine there is nothing to remove.
-async fn containers(removed: &mut Vec<String>) -> Result<(), Failure> {
+async fn containers(removed: &mut Vec<String>) -> Result<Looked, Failure> {
     let engine = match endpoint::find().await {
         Ok(engine) => engine,
-        Err(e) if endpoint::is_absent(&e) => return Ok(()),
+        Err(e) if endpoint::is_absent(&e) => return Ok(Looked::Everywhere),
+        Err(e) if endpoint::is_forbidden(&e) => {
+            terminal::say(
+                "not looked for: containers, because this user may not use the Docker engine; if \
+                 one of your drills used it, run `redrill gc` as a user who may",
+            );
+            return Ok(Looked::AtProcesses);
+        }
         Err(e) => {
             return Err(Failure::new(
                 exit::ENVIRONMENT,
@@ -88,7 +103,7 @@ async fn containers(removed: &mut Vec<String>) -> Result<(), Failure> {
             )),
         }
     }
-    trouble.map_or(Ok(()), |e| Err(e.into()))
+    trouble.map_or(Ok(Looked::Everywhere), |e| Err(e.into()))
 }
 
 fn counted(remains: &Remains) -> String {

@@ -2,6 +2,7 @@
 
 pub mod exit;
 pub mod input;
+pub mod memory;
 pub mod out;
 
 mod adapter;

@@ -8,8 +8,9 @@ use crate::spec::topology::Group;
 
 /// Runtimes, logs, the history.
 const OWN: u64 = 64;
-/// For each node: its process, requests, views, and probes, which read and write apart.
-const OF_NODE: u64 = 7;
+/// For each node: its process, its two addresses, requests, views, and probes, which read and write
+/// apart.
+const OF_NODE: u64 = 9;
 /// For each node behind a relay: its doors, replication, and probes once more.
 const OF_RELAYED_NODE: u64 = 10;
 /// For each replicator: its process, its input and output, its log.
@@ -149,7 +150,7 @@ mod tests {
     #[test]
     fn nodes_clients_and_the_relay_count() {
         let plain = of("loads: { app: { rate: 200/s } }\n");
-        assert_eq!(plain, 64 + 6 * 8);
+        assert_eq!(plain, 64 + 6 * 10);
         assert_eq!(of("loads: { app: { rate: 200/s, instances: 4 } }\n"), plain + 6 * 3);
         let relayed = of("loads: { app: { rate: 200/s } }\ntimeline: [{ at: 1s, do: partition, \
                           target: primary of shard 0, for: 1s }]\n");
@@ -166,7 +167,7 @@ mod tests {
         let both = format!("{near}, far: {{ rate: 1/s, group: us, region: eu-west }}");
         let probe = "\nprobe: { deadline: 400ms }";
         // Four nodes behind a relay, and a load of one connection to each, read apart.
-        let standby = 64 + 4 * 7 + 4 * 10 + 3 * 2 * 4;
+        let standby = 64 + 4 * 9 + 4 * 10 + 3 * 2 * 4;
         // One is written and read, and the other too.
         assert_eq!(far(near, "standby-2r"), standby + 2 * (1 + 1) * 2);
         let more = far(&both, &format!("standby-2r{probe}")) - far(near, "standby-2r");
@@ -179,7 +180,7 @@ mod tests {
         let active = |loads: &str| far(loads, &format!("active-active-2r{probe_far}"));
         assert_eq!(active(&turns) - active(own), 3 * 2 + 3 * 2 * 2, "a load's, and probes of `eu`");
         // Six replicators; each of six nodes is asked by five who measure, and one who watches.
-        let three = 64 + 6 * 7 + 6 * 10 + 3 * (2 + 6) + 6 * 4 + 2 * 6 * 6 + 6 * (1 + 2 + 3);
+        let three = 64 + 6 * 9 + 6 * 10 + 3 * (2 + 6) + 6 * 4 + 2 * 6 * 6 + 6 * (1 + 2 + 3);
         let probe = "\nprobe: { deadline: 1200ms }";
         assert_eq!(far(near, &format!("active-active-3r{probe}")), three);
     }

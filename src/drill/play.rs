@@ -60,6 +60,7 @@ pub async fn play(
     };
     readings::traffic_at_end(drill, &deployment);
     readings::logs(drill, &deployment);
+    readings::foreign(drill);
     if let Err(Halt::Failed(why)) = &mut played
         && let Some(died) = drill.exits.just_now().await
     {

@@ -17,6 +17,7 @@ use crate::model::event::{ContainerStats, EventKind, Grain, Teller};
 use crate::model::traffic::{End, add_up};
 use crate::model::{NodeName, Unit};
 use crate::node::Node;
+use crate::peer;
 
 const SECOND: Duration = Duration::from_secs(1);
 /// So many lines of servers' logs are emitted.
@@ -147,8 +148,15 @@ pub fn traffic_at_end(drill: &DrillContext<'_>, deployment: &Deployment) {
         let crossings = add_up(&network.fabric().traffic(), End::to_string);
         drill.teller.tell(EventKind::Traffic { by: Grain::Nodes, crossings });
     }
-    if let Some(text) = network.fabric().trouble() {
+    for text in [network.fabric().trouble(), network.fabric().strangers()].into_iter().flatten() {
         drill.teller.tell(EventKind::Warning { text });
+    }
+}
+
+/// Emits which addresses other users had where the drill's servers should be.
+pub fn foreign(drill: &DrillContext<'_>) {
+    for foreign in peer::take_found() {
+        drill.teller.tell(EventKind::Foreign { what: foreign.to_string() });
     }
 }
 

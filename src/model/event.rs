@@ -39,6 +39,10 @@ pub enum EventKind {
     Warning {
         text: String,
     },
+    /// A server that is not the drill's was found where only its own should be.
+    Foreign {
+        what: String,
+    },
     /// So many of so many nodes are ready.
     Forming {
         ready: usize,

@@ -27,6 +27,7 @@ use super::wire::Wire;
 use crate::log::OrLogged;
 use crate::model::Nanos;
 use crate::model::traffic::{Class, End};
+use crate::peer;
 
 /// A server that is there accepts sooner. One that does not answer (its machine is gone) lets the
 /// kernel ask again for minutes.
@@ -121,6 +122,10 @@ impl Connection {
                 return Err(Reset);
             }
         };
+        if let Err(error) = peer::check(&server) {
+            debug!(at = %self.door.to, %error, "another user listens there");
+            return Err(Reset);
+        }
         // Small pieces go on as small pieces. If this fails, it is only slower.
         client.set_nodelay(true).or_logged("send small pieces at once");
         server.set_nodelay(true).or_logged("send small pieces at once");

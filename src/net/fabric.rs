@@ -102,6 +102,11 @@ impl Fabric {
         self.shared.rulebook.flows()
     }
 
+    /// Who came to a door and was turned away, as text for a person; `None` if nobody was.
+    pub fn strangers(&self) -> Option<String> {
+        self.shared.strangers.text()
+    }
+
     /// What the machine refused to the relay, as text for a person; `None` if all went well.
     pub fn trouble(&self) -> Option<String> {
         self.shared.trouble.told()

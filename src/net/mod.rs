@@ -49,6 +49,7 @@ mod places;
 mod pump;
 mod rulebook;
 mod shared;
+mod strangers;
 mod thread;
 mod wire;
 mod worker;

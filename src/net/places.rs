@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 
 use super::door::{Channel, Door};
 use crate::log::OrLogged;
@@ -20,6 +21,7 @@ pub type Openers = Arc<dyn Fn(SocketAddr, SocketAddr) -> Option<End> + Send + Sy
 pub(super) struct Places {
     by_ip: RwLock<HashMap<IpAddr, End>>,
     openers: Option<Openers>,
+    looking: Semaphore,
 }
 
 impl fmt::Debug for Places {
@@ -30,7 +32,7 @@ impl fmt::Debug for Places {
 
 impl Places {
     pub(super) fn new(openers: Option<Openers>) -> Places {
-        Places { by_ip: RwLock::default(), openers }
+        Places { by_ip: RwLock::default(), openers, looking: Semaphore::new(1) }
     }
 
     pub(super) fn know(&self, ip: IpAddr, end: End) {
@@ -70,6 +72,11 @@ impl Places {
         }
     }
 
+    /// Whether an end of the drill has the address.
+    pub(super) fn knows(&self, ip: IpAddr) -> bool {
+        self.by_ip.read().contains_key(&ip)
+    }
+
     fn by_ip(&self, ip: IpAddr) -> Option<End> {
         self.by_ip.read().get(&ip).cloned()
     }
@@ -78,6 +85,8 @@ impl Places {
     /// thread.
     async fn opener(&self, peer: SocketAddr, door: SocketAddr) -> Option<End> {
         let openers = self.openers.clone()?;
+        // One looks at a time: a crowd at the door is to leave the processors to the drill.
+        let _turn = self.looking.acquire().await.ok()?;
         tokio::task::spawn_blocking(move || openers(peer, door)).await.ok().flatten()
     }
 }

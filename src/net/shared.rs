@@ -12,6 +12,7 @@ use tracing::warn;
 use super::open::Open;
 use super::places::{Openers, Places};
 use super::rulebook::Rulebook;
+use super::strangers::Strangers;
 use crate::model::Clock;
 
 #[derive(Debug)]
@@ -21,6 +22,7 @@ pub(super) struct Shared {
     pub(super) open: Open,
     pub(super) places: Places,
     pub(super) trouble: Trouble,
+    pub(super) strangers: Strangers,
     seed: u64,
     connections: AtomicU64,
     resets: AtomicU64,
@@ -34,6 +36,7 @@ impl Shared {
             open: Open::default(),
             places: Places::new(openers),
             trouble: Trouble::default(),
+            strangers: Strangers::new(),
             seed,
             connections: AtomicU64::new(0),
             resets: AtomicU64::new(0),

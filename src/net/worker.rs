@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tokio::net::TcpStream;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc;
 
@@ -16,7 +17,8 @@ use super::connection::Connection;
 use super::door::{Door, NetError};
 use super::shared::Shared;
 use super::thread::Thread;
-use crate::log::OrUnheard;
+use crate::log::{OrLogged, OrUnheard};
+use crate::model::traffic::End;
 use crate::wake::{Timer, wake_soon};
 
 /// After so many turns of its tasks, the thread checks for new input and for the time.
@@ -101,6 +103,11 @@ async fn serve(
     }
 }
 
+/// Resets the connection, so that nothing of it is left.
+fn turn_away(client: &TcpStream) {
+    client.set_zero_linger().or_logged("turn a stranger away");
+}
+
 /// Takes in whoever comes, for ever.
 async fn keep(
     shared: Arc<Shared>,
@@ -120,11 +127,27 @@ async fn keep(
                 continue;
             }
         };
+        if !shared.strangers.admit(peer, door.at) {
+            turn_away(&client);
+            continue;
+        }
         let number = shared.next_connection();
         let (shared, thread, door) = (shared.clone(), thread.clone(), door.clone());
         tokio::task::spawn_local(async move {
+            let strangers = shared.clone();
+            let mut guest = None;
+            if !shared.places.knows(peer.ip()) {
+                guest = strangers.strangers.guest();
+                if guest.is_none() {
+                    return turn_away(&client);
+                }
+            }
             let who = shared.places.tell(&client, peer, &door).await;
+            if who.0 != End::Outside {
+                guest = None;
+            }
             Connection::new(shared, thread, door, number, who).run(client).await;
+            drop(guest);
         });
     }
 }

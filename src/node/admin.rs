@@ -3,22 +3,23 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::io::tcp::TcpSettings;
 use redis::{
-    AsyncConnectionConfig, Cmd, FromRedisValue, IntoConnectionInfo, Pipeline, RedisConnectionInfo,
-    RedisError, RedisResult, Value,
+    AsyncConnectionConfig, Cmd, FromRedisValue, Pipeline, RedisConnectionInfo, RedisError,
+    RedisResult, Value,
 };
 use tokio::sync::Mutex;
 use tracing::Instrument;
 
 use super::{ClusterInfo, Info, Instance, NodeError, NodeLine, Problem, Section, Shard, asked};
 use crate::model::{NodeName, Password};
+use crate::peer;
 
 /// What redrill calls its own connections, those of loads and probes excepted (CLIENT SETNAME).
 pub const OWN_NAME: &str = "redrill";
@@ -260,24 +261,16 @@ impl Admin {
             return Err(Problem::Absent);
         }
         let addr = self.addr();
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.timeout))
-            .set_response_timeout(Some(self.timeout));
-        // Without this, two small requests in a row wait for each other's TCP acknowledgement.
-        let tcp = TcpSettings::default().set_nodelay(true);
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(self.timeout));
         let redis = RedisConnectionInfo::default();
         let redis = match self.password() {
             Some(password) => redis.set_password(password.reveal()),
             None => redis,
         };
-        let info = (addr.ip().to_string(), addr.port())
-            .into_connection_info()
-            .map_err(Problem::Unreachable)?
-            .set_tcp_settings(tcp)
-            .set_redis_settings(redis);
-        let client = redis::Client::open(info).map_err(Problem::Unreachable)?;
-        let connecting = client.get_multiplexed_async_connection_with_config(&config);
-        let mut connection = connecting.await.map_err(Problem::Unreachable)?;
+        let connecting = tokio::time::timeout(self.timeout, connect(addr, &redis, config));
+        let late = |_| Err(io::Error::from(io::ErrorKind::TimedOut).into());
+        let connected = connecting.await.unwrap_or_else(late);
+        let mut connection = connected.map_err(Problem::Unreachable)?;
         // A step that ends connections of clients spares those with this name.
         let mut name = redis::cmd("CLIENT");
         name.arg("SETNAME").arg(OWN_NAME);
@@ -358,4 +351,17 @@ fn words(cmd: &Cmd) -> String {
         Some(name) => name.to_owned(),
         None => "nothing".to_owned(),
     }
+}
+
+/// A connection to a server that is no other user's, which gets the password.
+pub async fn connect(
+    addr: SocketAddr,
+    redis: &RedisConnectionInfo,
+    config: AsyncConnectionConfig,
+) -> RedisResult<MultiplexedConnection> {
+    let stream = peer::connect(addr).await?;
+    let (connection, driver) =
+        MultiplexedConnection::new_with_config(redis, stream, config).await?;
+    tokio::spawn(driver);
+    Ok(connection)
 }

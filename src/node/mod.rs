@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-pub use admin::{Admin, OWN_NAME};
+pub use admin::{Admin, OWN_NAME, connect};
 pub use cluster_nodes::{Flags, NodeLine};
 pub use cluster_shards::{Health, Shard, ShardNode};
 pub use error::{NodeError, Problem};

@@ -5,7 +5,7 @@
 //! answers again.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -206,6 +206,10 @@ struct Watched {
     told: RefCell<Option<(Nanos, View)>>,
     /// Requests for views that nobody was told of.
     asked: Cell<u64>,
+    /// What its nodes are called in a cluster, and other nodes that were found in it.
+    ids: HashSet<String>,
+    strangers: RefCell<HashSet<String>>,
+    teller: Teller,
 }
 
 async fn watch(
@@ -216,7 +220,7 @@ async fn watch(
     converged: watch::Sender<BTreeSet<usize>>,
 ) {
     let patience = PATIENCE.max(2 * round);
-    let watched = |group| Watched::new(group, patience, &stalls, cuts.clone());
+    let watched = |group| Watched::new(group, patience, &stalls, cuts.clone(), teller.clone());
     let groups: Vec<Rc<Watched>> = groups.into_iter().map(watched).collect();
     for group in &groups {
         for i in 0..group.nodes.len() {
@@ -419,7 +423,13 @@ fn kept(info: &Info) -> Option<KeptStats> {
 }
 
 impl Watched {
-    fn new(group: DeployedGroup, patience: Duration, stalls: &[String], cuts: Cuts) -> Rc<Watched> {
+    fn new(
+        group: DeployedGroup,
+        patience: Duration,
+        stalls: &[String],
+        cuts: Cuts,
+        teller: Teller,
+    ) -> Rc<Watched> {
         let own =
             |node: &Node| node.clone().asked(node.admin.apart().with_timeout(patience).routinely());
         let nodes: Vec<Node> = group.all().map(own).collect();
@@ -433,9 +443,22 @@ impl Watched {
             false => Box::new(move |i, node_view| roles.hear(i, node_view)),
         };
         let failovers = RefCell::new(failovers);
-        let (told, asked) = Default::default();
+        let (told, asked, strangers) = Default::default();
         let stalls = stalls.contains(&name);
-        Rc::new(Watched { name, cluster, stalls, nodes, views, failovers, told, asked })
+        let ids = nodes.iter().map(|node| node.id.clone()).collect();
+        Rc::new(Watched {
+            name,
+            cluster,
+            stalls,
+            nodes,
+            views,
+            failovers,
+            told,
+            asked,
+            ids,
+            strangers,
+            teller,
+        })
     }
 
     async fn ask(&self, node: &Node) -> Result<NodeView, NodeError> {
@@ -449,7 +472,22 @@ impl Watched {
         }
         let node_view = view::node_view(node).await?;
         view::learn_shard(&self.nodes, &node_view);
+        self.look_for_strangers(&node_view);
         Ok(node_view)
+    }
+
+    /// Emits each node of the cluster that is not the drill's, once.
+    fn look_for_strangers(&self, node_view: &NodeView) {
+        let known = |id: &String| self.ids.contains(id) || self.strangers.borrow().contains(id);
+        for line in node_view.lines.iter().filter(|line| line.is_known() && !known(&line.id)) {
+            self.strangers.borrow_mut().insert(line.id.clone());
+            let at = line.addr.map_or("an unknown address".to_owned(), |at| at.to_string());
+            let what = format!(
+                "the cluster `{}` has a node that is not the drill's, {} at {at}, as {} sees it",
+                self.name, line.id, node_view.node
+            );
+            self.teller.tell(EventKind::Foreign { what });
+        }
     }
 
     /// Emits how the nodes differ, unless they agreed a moment ago: a difference that comes and

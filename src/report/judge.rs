@@ -9,6 +9,7 @@ use crate::model::{Measure, Nanos, Unit, Verdict};
 
 use super::data::{Disagreement, Judged, Load, Report, millis};
 use super::doubt::{Doubt, Doubts};
+use super::foreign;
 use super::full_disk;
 use super::record::Record;
 use super::step_record::NOT_THE_SERVERS;
@@ -53,7 +54,8 @@ pub(super) fn expectations(record: &Record, figures: &Figures) -> Vec<Judged> {
     let without =
         |judged: Judged| if record.own_lost.is_empty() { judged } else { of_a_loss(judged) };
     let judged = record.info.expect.iter().map(judge).map(excuse).map(without);
-    judged.map(|judged| full_disk::excuse_bound(record, judged)).collect()
+    let judged = judged.map(|judged| full_disk::excuse_bound(record, judged));
+    judged.map(|judged| foreign::excuse_judged(record, judged)).collect()
 }
 
 /// What is broken in a drill that lost something of redrill's own may be the effect of that.
@@ -247,6 +249,7 @@ pub(super) fn verdict(
                 Some(known) if is_excused(record, known) => TOO_BUSY,
                 Some(known) => known.advice,
                 None if f.kind == STRANDED_KEYS => STRANDED,
+                None if f.kind == foreign::KIND => foreign::ADVICE,
                 None => WHOLE,
             };
             (f.verdict, format!("{}; {advice}", f.text))
@@ -257,6 +260,8 @@ pub(super) fn verdict(
         reasons.iter_mut().for_each(|(verdict, _)| *verdict = Verdict::Unknown);
         reasons.insert(0, (Verdict::Unknown, why));
     }
+    let reasons: Vec<(Verdict, String)> =
+        reasons.into_iter().map(|reason| foreign::excuse(record, reason)).collect();
     let worst = match record.end {
         // The end counts more than what was seen before: it is not the drill's fault.
         Some(End::Interrupted) | None => Verdict::Unknown,

@@ -26,6 +26,7 @@ mod failovers;
 mod failures;
 mod felt;
 mod figures;
+mod foreign;
 pub mod file;
 mod full_disk;
 mod gaps;
@@ -237,6 +238,7 @@ fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: H
     history.warnings.extend(history.tally.as_ref().and_then(broken_before));
     history.checked.findings.extend(wrong_canaries(&record));
     history.checked.findings.extend(stranded::findings(&record));
+    history.checked.findings.extend(foreign::finding(&record));
     judge::excuse_late(&record, &mut history.checked.findings);
     full_disk::excuse(&record, &mut history.checked.findings);
     let tally = history.tally.as_ref();

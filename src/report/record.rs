@@ -60,6 +60,8 @@ pub(super) struct Record {
     /// Percent of a second.
     pub waited_max: Option<f64>,
     pub warnings: Vec<Warning>,
+    /// Servers that are not the drill's.
+    pub foreign: Vec<String>,
     pub crashes: Vec<Crash>,
     pub disagreements: Vec<Disagreement>,
     pub stranded: Vec<Stranded>,
@@ -218,6 +220,11 @@ impl Record {
             }
             EventKind::Warning { text } => {
                 self.warnings.push(Warning { at_ms: Some(millis(at)), text });
+            }
+            EventKind::Foreign { what } => {
+                let text = what.clone();
+                self.warnings.push(Warning { at_ms: Some(millis(at)), text });
+                self.foreign.push(what);
             }
             EventKind::Ready { nodes } => {
                 self.members.join(nodes.iter().map(|node| &node.name));

@@ -4,8 +4,8 @@ use askama::Template;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::model::Verdict;
 use crate::model::catalogue::CATALOGUE;
+use crate::model::{Verdict, printable, printable_lines};
 
 use super::data::{Report, SCHEMA};
 use super::error::ReportError;
@@ -36,8 +36,9 @@ impl Entry {
     }
 
     pub fn unplayed(scenario: &str, error: String, code: u8) -> Entry {
-        let (scenario, verdict) = (scenario.to_owned(), Verdict::Unknown);
-        Entry { scenario, verdict, report: None, error: Some(error), code, skipped: false }
+        // What servers and files say may be in it.
+        let (scenario, error) = (printable(scenario), Some(printable_lines(&error)));
+        Entry { scenario, verdict: Verdict::Unknown, report: None, error, code, skipped: false }
     }
 
     /// One that was not begun before the suite ended, with that exit code.

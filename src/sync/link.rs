@@ -1,18 +1,19 @@
 //! A replicator's connection to the primary of a group, which it asks all nodes for.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::select_ok;
 use redis::aio::MultiplexedConnection;
-use redis::io::tcp::TcpSettings;
-use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, IntoConnectionInfo, RedisConnectionInfo};
-use redis::{Pipeline, RedisError, RedisResult, Value};
+use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, Pipeline, RedisConnectionInfo};
+use redis::{RedisError, RedisResult, Value};
 
 use super::functions;
 use super::protocol::Place;
 use super::shard::Tag;
+use crate::node;
 
 /// How long a node may take to accept, and to answer. A server that is not run for a while is not
 /// to be given up, and what a link that is cut holds back arrives when it is whole again.
@@ -102,18 +103,13 @@ async fn connect(
     address: SocketAddr,
     password: Option<&str>,
 ) -> RedisResult<MultiplexedConnection> {
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(PATIENCE))
-        .set_response_timeout(Some(PATIENCE));
+    let config = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
     let redis = RedisConnectionInfo::default().set_skip_set_lib_name();
     let redis = match password {
         Some(password) => redis.set_password(password),
         None => redis,
     };
-    let info = (address.ip().to_string(), address.port())
-        .into_connection_info()?
-        .set_tcp_settings(TcpSettings::default().set_nodelay(true))
-        .set_redis_settings(redis);
-    let client = redis::Client::open(info)?;
-    client.get_multiplexed_async_connection_with_config(&config).await
+    let connecting = tokio::time::timeout(PATIENCE, node::connect(address, &redis, config));
+    let late = |_| Err(io::Error::from(io::ErrorKind::TimedOut).into());
+    connecting.await.unwrap_or_else(late)
 }

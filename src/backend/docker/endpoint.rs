@@ -50,9 +50,28 @@ pub async fn find() -> Result<Engine, DockerError> {
 /// Whether `error` only says that this machine has no engine: none was named, and there is no
 /// socket.
 pub fn is_absent(error: &DockerError) -> bool {
-    let named = || var("DOCKER_HOST").is_some() || places().map_or(true, |p| p.len() == 1);
     match error {
-        DockerError::NoEngine { tried } => tried.iter().all(|t| !t.endpoint.is_there()) && !named(),
+        DockerError::NoEngine { tried } => {
+            tried.iter().all(|t| !t.endpoint.is_there()) && !is_named()
+        }
+        _ => false,
+    }
+}
+
+/// Whether somebody has said which engine to use.
+fn is_named() -> bool {
+    var("DOCKER_HOST").is_some() || places().map_or(true, |places| places.len() == 1)
+}
+
+const FORBIDDEN: &str = "this user may not use it";
+
+/// Whether `error` only says that this user may not use the engine of this machine: none was named.
+pub fn is_forbidden(error: &DockerError) -> bool {
+    match error {
+        DockerError::NoEngine { tried } => {
+            let mut there = tried.iter().filter(|t| t.endpoint.is_there()).peekable();
+            !is_named() && there.peek().is_some() && there.all(|t| t.why.starts_with(FORBIDDEN))
+        }
         _ => false,
     }
 }
@@ -90,7 +109,7 @@ async fn connect(endpoint: &Endpoint) -> Result<Docker, String> {
 fn refusal(path: &Path, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::PermissionDenied => format!(
-            "this user may not use it; join the group that owns `{}` (mostly `docker`), or run \
+            "{FORBIDDEN}; join the group that owns `{}` (mostly `docker`), or run \
              an engine of your own (rootless Docker, or `podman system service`)",
             path.display()
         ),

@@ -7,7 +7,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 
-use super::super::claim::{Claim, claim};
+use super::super::claim::{Claim, claim, holder};
 use super::super::sockets::holder_of_port;
 
 /// Low blocks are left to others: 127.0.0.1 belongs to everybody, and some resolvers and test
@@ -25,11 +25,15 @@ pub const BUS: u16 = 10_000;
 #[derive(Debug, thiserror::Error)]
 pub enum AddressError {
     #[error(
-        "all {} address blocks (127.{}.0.0/16 to 127.{}.0.0/16) are taken by other drills; \
-         `redrill status` shows those that `redrill up` left running",
-        BLOCKS.count(), BLOCKS.start(), BLOCKS.end()
+        "all {} address blocks (127.{}.0.0/16 to 127.{}.0.0/16) are taken, {}",
+        BLOCKS.count(), BLOCKS.start(), BLOCKS.end(), holders(.others, .user)
     )]
-    NoBlock,
+    NoBlock {
+        /// How many of them other users have, or somebody who does not say.
+        others: usize,
+        /// One of the other users.
+        user: Option<u32>,
+    },
     #[error("cannot take an address block: {0}")]
     Claim(#[source] io::Error),
     #[error("{count} nodes are more than the {most} that have room in one address block")]
@@ -54,6 +58,20 @@ pub enum AddressError {
     Cannot { addr: SocketAddr, source: io::Error },
 }
 
+/// Whose the blocks are.
+fn holders(others: &usize, user: &Option<u32>) -> String {
+    let user = user.map(|user| format!(", such as user {user}")).unwrap_or_default();
+    match others {
+        0 => "by your own drills; `redrill status` shows those that `redrill up` left running"
+            .to_owned(),
+        n => format!(
+            "{n} of them by other users of this machine{user}, who may be no drills at all: each has \
+             an abstract socket `redrill-127.N` (`ss -xlp`); run the servers in containers \
+             (`--backend docker`) until they are free"
+        ),
+    }
+}
+
 fn held_by(holder: &Option<String>) -> String {
     holder.as_ref().map(|who| format!(" by {who}")).unwrap_or_default()
 }
@@ -74,7 +92,11 @@ impl Block {
                 return Ok(Block { second, _claim: claim });
             }
         }
-        Err(AddressError::NoBlock)
+        let own = rustix::process::geteuid().as_raw();
+        let holders = BLOCKS.map(|second| holder(&format!("127.{second}")));
+        let others: Vec<Option<u32>> = holders.filter(|holder| *holder != Some(own)).collect();
+        let user = others.iter().copied().flatten().next();
+        Err(AddressError::NoBlock { others: others.len(), user })
     }
 
     /// `127.64.0.0/16`
@@ -116,8 +138,8 @@ fn first_free(ips: &[IpAddr]) -> Result<u16, AddressError> {
             Err(e) => return Err(e),
         }
     }
-    let first = Box::new(trouble.unwrap_or(AddressError::NoBlock));
-    Err(AddressError::NoFreePort { first })
+    let none = AddressError::NoBusPort { port: FIRST_PORT };
+    Err(AddressError::NoFreePort { first: Box::new(trouble.unwrap_or(none)) })
 }
 
 fn all_free(ips: &[IpAddr], port: u16) -> Result<(), AddressError> {
@@ -144,6 +166,16 @@ fn free(ip: IpAddr, port: u16) -> Result<(), AddressError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_has_all_blocks_is_said() {
+        let text = |others, user| AddressError::NoBlock { others, user }.to_string();
+        assert!(text(0, None).contains("by your own drills"));
+        let strangers = text(63, Some(65_534));
+        assert!(
+            strangers.contains("63 of them by other users of this machine, such as user 65534")
+        );
+    }
 
     #[test]
     fn blocks_are_exclusive_and_come_back() {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::super::version;
 use crate::log::{OrLogged, OrUnheard};
 use crate::model::event::EngineInfo;
+use crate::model::printable;
 use crate::spec::topology::{Engine, EngineKind};
 
 /// A server prints its version in milliseconds. This is enough even on a busy machine.
@@ -184,7 +185,7 @@ fn read_briefly(child: &mut Child) -> Option<String> {
 fn quoted(said: &str) -> String {
     match said.lines().next().map(str::trim) {
         None | Some("") => "nothing".to_owned(),
-        Some(line) => format!("`{}`", line.chars().take(80).collect::<String>()),
+        Some(line) => format!("`{}`", printable(line).chars().take(80).collect::<String>()),
     }
 }
 
@@ -195,6 +196,7 @@ mod tests {
     #[test]
     fn what_was_said_is_quoted_briefly() {
         assert_eq!(quoted("\n"), "nothing");
+        assert_eq!(quoted("\x1b[2J\u{202e}v=7"), "`\u{fffd}[2J\u{fffd}v=7`");
         assert_eq!(quoted("true (GNU coreutils) 9.4\nmore"), "`true (GNU coreutils) 9.4`");
     }
 }

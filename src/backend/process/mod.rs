@@ -113,6 +113,12 @@ impl ProcessBackend {
     }
 }
 
+/// Where a server listens, its cluster bus included.
+fn listening(addr: SocketAddr) -> Vec<SocketAddr> {
+    let bus = addr.port().checked_add(address::BUS).map(|port| SocketAddr::new(addr.ip(), port));
+    [addr].into_iter().chain(bus).collect()
+}
+
 /// What servers can do as processes. Whether the one at `binary` takes the preload library is
 /// tried if it is wanted; a server that is not found is told of elsewhere.
 pub fn capabilities(binary: Option<&Path>, engine: &Engine, wanted: Wanted) -> Capabilities {
@@ -176,6 +182,7 @@ impl Backend for ProcessBackend {
         for plan in &plans {
             self.folder.write_node(plan, &self.logs)?;
             self.plans.lock().insert(plan.name.clone(), plan.clone());
+            self.programs.listens_at(&plan.name, &listening(plan.addr));
             self.start_one(plan).await?;
             if crowd {
                 self.hold_back(&plan.name, Signal::STOP);

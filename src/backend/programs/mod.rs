@@ -6,12 +6,14 @@
 //! working directory, so that paths in its command mean the same as at a prompt. It also has its
 //! own directory ([`HOME`]), which is removed at the end.
 
+mod addresses;
 mod spawner;
 mod throttle;
 
 use std::collections::HashMap;
 use std::fs;
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
@@ -24,6 +26,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::Instant;
 use tracing::debug;
 
+use self::addresses::Addresses;
 use self::spawner::{Ended, Hold, Pipes, Spawner};
 use self::throttle::Throttle;
 use super::error::BackendError;
@@ -45,6 +48,7 @@ pub const NAME: &str = "REDRILL_ACTOR";
 const GRACE: Duration = Duration::from_secs(10);
 /// How long the kernel may take to end a killed program.
 const LAST_GRACE: Duration = Duration::from_secs(10);
+const GROUPS_KEPT: Duration = Duration::from_millis(50);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// No file that an actor writes, its log among them, grows larger. What it writes then fails
 /// (EFBIG), or the kernel ends it (SIGXFSZ).
@@ -90,6 +94,7 @@ pub struct Programs {
     /// Parts of redrill itself that are paused as programs are, and whether they are now.
     parts: Mutex<HashMap<NodeName, watch::Sender<bool>>>,
     ends: Ends,
+    addresses: Arc<Addresses>,
 }
 
 /// Of each program: how it ended, if it does not run, and how often redrill has ended it.
@@ -108,7 +113,10 @@ impl Programs {
         let tails = logs.clone();
         let ends = Ends::default();
         let known = ends.clone();
+        let addresses = Arc::new(Addresses::default());
+        let (held, freed) = (addresses.clone(), addresses.clone());
         let ended = move |Ended { name, status, asked }| {
+            held.close(&name);
             let log_tail = tails.tail(&name);
             let status = status.to_string();
             let mut known = known.lock();
@@ -117,11 +125,11 @@ impl Programs {
             let exited = NodeExited { name, status, asked, out_of_sight: false, log_tail };
             tell.send(exited).or_unheard();
         };
-        let spawner =
-            Spawner::new(Box::new(ended)).map_err(|source| BackendError::Thread { source })?;
+        let spawner = Spawner::new(Box::new(ended), Box::new(move |name| freed.open(name)))
+            .map_err(|source| BackendError::Thread { source })?;
         let (throttles, actors, parts) = Default::default();
         let spawner = Arc::new(spawner);
-        Ok(Programs { throttles, spawner, logs, exits, nodes, actors, parts, ends })
+        Ok(Programs { throttles, spawner, logs, exits, nodes, actors, parts, ends, addresses })
     }
 
     /// A part of redrill that plays a program, such as an instance of its own clients. A pause of
@@ -169,11 +177,19 @@ impl Programs {
             self.ends.lock().entry(name.clone()).or_default().0 = None;
         }
         let spawned = self.spawner.spawn(name.clone(), command).await;
+        let (addresses, started) = (self.addresses.clone(), name.clone());
+        tokio::spawn(async move { addresses.close_once_it_listens(&started).await });
         let name = name.clone();
         spawned.map_err(|source| match source.kind() {
             io::ErrorKind::AlreadyExists => BackendError::Running { name },
             _ => BackendError::Spawn { name, program, source },
         })
+    }
+
+    /// The program is a server that is going to listen at these addresses. Nobody else can, from
+    /// its first start on until the end.
+    pub fn listens_at(&self, name: &NodeName, addresses: &[SocketAddr]) {
+        self.addresses.keep(name, addresses);
     }
 
     pub fn runs(&self, name: &NodeName) -> bool {
@@ -202,6 +218,7 @@ impl Programs {
     /// Whose a socket is: this process's, a program's, or that of a process in a program's group.
     pub fn socket_owners(&self) -> SocketOwners {
         let spawner = self.spawner.clone();
+        let groups = Groups::default();
         Arc::new(move |local, remote| {
             let inode = Inode::connected(local, remote)?;
             let programs = spawner.pids();
@@ -211,10 +228,9 @@ impl Programs {
                 return Some(SocketOwner::Redrill);
             }
             let of_group = || {
-                let mut all = proc::pids().filter_map(|pid| Some((pid, proc::group(pid)?)));
-                let group =
-                    all.find(|(pid, group)| programs.contains_key(group) && inode.is_of(*pid));
-                programs.get(&group?.1)
+                let all = groups.now();
+                let mut own = all.iter().filter(|(_, group)| programs.contains_key(group));
+                programs.get(&own.find(|(pid, _)| inode.is_of(*pid))?.1)
             };
             name.or_else(of_group).cloned().map(SocketOwner::Program)
         })
@@ -303,6 +319,7 @@ impl Programs {
     /// Kills all programs, waits until they are gone, and removes what they wrote.
     pub async fn shutdown(&self) -> Result<(), BackendError> {
         self.spawner.stop().await;
+        self.addresses.forget();
         end_left(&self.nodes);
         remove(&self.nodes)
     }
@@ -317,6 +334,22 @@ impl Drop for Programs {
         }
         // `shutdown` reports what is left, and `redrill gc` finds it.
         remove(&self.nodes).or_logged("remove the files of nodes");
+    }
+}
+
+/// All processes of the machine with their groups.
+#[derive(Default)]
+struct Groups(Mutex<Option<(Instant, Arc<[(u32, u32)]>)>>);
+
+impl Groups {
+    /// Those of a moment ago: looking takes milliseconds, and anybody can make many connections.
+    fn now(&self) -> Arc<[(u32, u32)]> {
+        let mut known = self.0.lock();
+        if let Some((_, all)) = known.as_ref().filter(|(at, _)| at.elapsed() < GROUPS_KEPT) {
+            return all.clone();
+        }
+        let all = proc::pids().filter_map(|pid| Some((pid, proc::group(pid)?))).collect();
+        known.insert((Instant::now(), all)).1.clone()
     }
 }
 

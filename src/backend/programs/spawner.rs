@@ -35,6 +35,7 @@ pub struct Ended {
 }
 
 type Listener = Box<dyn Fn(Ended) + Send>;
+type Starting = Box<dyn Fn(&NodeName) + Send>;
 
 /// A child's standard input and output, if its command pipes them.
 pub type Pipes = (Option<ChildStdin>, Option<ChildStdout>);
@@ -68,8 +69,8 @@ enum Request {
 }
 
 impl Spawner {
-    /// Calls `ended` on the spawner's thread.
-    pub fn new(ended: Listener) -> io::Result<Spawner> {
+    /// Calls `ended` on the spawner's thread, and `starting` before a child is started.
+    pub fn new(ended: Listener, starting: Starting) -> io::Result<Spawner> {
         let (requests, asked) = mpsc::channel();
         let wake = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let running = Arc::new(Mutex::new(HashMap::new()));
@@ -78,6 +79,7 @@ impl Spawner {
             wake: wake.clone(),
             running: running.clone(),
             ended,
+            starting,
             children: Vec::new(),
         };
         let thread = thread::Builder::new().name("spawner".into()).spawn(|| work.run())?;
@@ -161,6 +163,7 @@ struct Work {
     wake: Arc<OwnedFd>,
     running: Arc<Mutex<HashMap<NodeName, Running>>>,
     ended: Listener,
+    starting: Starting,
     children: Vec<Watched>,
 }
 
@@ -220,6 +223,7 @@ impl Work {
         // SAFETY: between fork and exec only two system calls are made; nothing is allocated
         // and no lock is taken.
         unsafe { command.pre_exec(die_with_parent) };
+        (self.starting)(&name);
         let mut child = command.spawn()?;
         let pid = Pid::from_child(&child);
         let pidfd = match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
@@ -311,7 +315,8 @@ mod tests {
 
     fn spawner() -> (Spawner, mpsc::Receiver<Ended>) {
         let (tell, told) = mpsc::channel();
-        (Spawner::new(Box::new(move |ended| drop(tell.send(ended)))).unwrap(), told)
+        let ended = move |ended| drop(tell.send(ended));
+        (Spawner::new(Box::new(ended), Box::new(|_| ())).unwrap(), told)
     }
 
     const SOON: Duration = Duration::from_secs(5);

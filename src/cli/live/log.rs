@@ -42,7 +42,9 @@ impl Log {
                 n => format!("{n} nodes are ready"),
             },
             // Printed once; the end of the log says how often it came again.
-            EventKind::Warning { text } if state.times_warned(text) == 1 => {
+            EventKind::Warning { text } | EventKind::Foreign { what: text }
+                if state.times_warned(text) == 1 =>
+            {
                 format!("warning: {text}")
             }
             EventKind::StepBegan { step } => format!("step {}: {}", step + 1, state.step_text()?),

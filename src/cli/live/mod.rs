@@ -65,7 +65,9 @@ impl State {
             EventKind::Forming { ready, total } => (self.ready, self.nodes) = (*ready, *total),
             EventKind::Ready { nodes } => (self.ready, self.nodes) = (nodes.len(), nodes.len()),
             EventKind::Phase { phase } => self.hear_phase(*phase, event.at),
-            EventKind::Warning { text } => self.hear_warning(text),
+            EventKind::Warning { text } | EventKind::Foreign { what: text } => {
+                self.hear_warning(text);
+            }
             EventKind::Crashed { node, status, .. } => {
                 self.hear_warning(&format!("{node} crashed ({status})"));
             }

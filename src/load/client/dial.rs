@@ -18,6 +18,7 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use super::link::Link;
 use crate::model::Password;
+use crate::peer;
 
 /// Is told what a server pushes, on the load's thread.
 pub(crate) type Tell = Rc<dyn Fn(&PushInfo)>;
@@ -99,6 +100,7 @@ pub(super) async fn dial(
 ) -> RedisResult<(MultiplexedConnection, Driver)> {
     let stream = stream(address, from).await?;
     stream.set_nodelay(true)?;
+    peer::check(&stream)?;
     let (connection, driver) = MultiplexedConnection::new_with_config(info, stream, config).await?;
     Ok((connection, Box::pin(driver)))
 }

@@ -1,6 +1,7 @@
 //! A node, as a client sees it: connections that are kept up in the background.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use super::ClientOptions;
 use super::dial::{Driver, Tell, connect, in_time, tracking};
 use super::link::{Counted, Link};
 use crate::model::{Clock, Password};
+use crate::peer::{self, Foreign};
 
 /// The first pause between attempts to connect to a node that refuses. Each pause is twice the
 /// one before, up to the client's maximum.
@@ -30,6 +32,8 @@ pub(crate) struct Shared {
     /// The source address; `None` for any.
     pub(crate) from: Option<IpAddr>,
     pub(crate) password: Option<Password>,
+    /// The drill's nodes and sentinels. No server can send a client anywhere else.
+    pub(crate) known: HashSet<SocketAddr>,
     /// Told of changes of what was read on a connection (CLIENT TRACKING), and that no more are told;
     /// none if nobody wants to know.
     pub(crate) tracked: Option<Tell>,
@@ -220,6 +224,9 @@ impl Shared {
 /// A connection as a client's options have it.
 async fn open(address: SocketAddr, shared: &Shared) -> RedisResult<(Rc<Link>, Driver)> {
     let ClientOptions { connect: patience, room, .. } = shared.options;
+    if !shared.known.contains(&address) {
+        return Err(peer::note(Foreign::NotOfDrill { at: address }).into());
+    }
     let password = shared.password.as_ref();
     match &shared.tracked {
         None => connect(address, shared.from, password, patience, room).await,

@@ -7,5 +7,6 @@ mod ends;
 mod real;
 mod rig;
 mod servers;
+mod strangers;
 mod streams;
 mod who;

@@ -22,6 +22,7 @@ mod schema;
 mod shown;
 mod starved;
 mod stranded;
+mod strangers;
 mod tiny;
 mod torn;
 mod traffic;

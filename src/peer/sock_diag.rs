@@ -12,6 +12,9 @@ const IPPROTO_TCP: u8 = 6;
 /// SOCK_DIAG_BY_FAMILY, which is also the type of the answer.
 const BY_FAMILY: u16 = 20;
 const NLM_F_REQUEST: u16 = 1;
+const NLMSG_ERROR: u16 = 2;
+/// -ENOENT.
+const NOT_FOUND: u32 = -2_i32 as u32;
 const TCP_LISTEN: u8 = 10;
 const NO_COOKIE: [u8; 8] = [0xff; 8];
 
@@ -22,10 +25,36 @@ const REQUEST: usize = HEADER + 56;
 const ANSWER: usize = HEADER + 72;
 const STATE: usize = HEADER + 1;
 const INODE: usize = ANSWER - 4;
+const UID: usize = INODE - 4;
 
-/// The inode of the socket at `local` that is connected to `remote`. None if there is none, or if
-/// the kernel does not tell.
-pub fn inode_of(local: SocketAddr, remote: SocketAddr) -> Option<u64> {
+/// A socket of this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Socket {
+    /// 0 if no process has it: it is closing, or was not accepted yet.
+    pub inode: u64,
+    /// The user who has it; of no meaning without a process.
+    pub uid: u32,
+}
+
+/// What the kernel says of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    Socket(Socket),
+    /// There is none in this network, or this kernel knows none by this way.
+    Nothing,
+    /// The kernel was not asked, or did not answer.
+    Unasked,
+}
+
+/// The socket at `local` that is connected to `remote`; the one that listens at `local`, if `remote`
+/// is no address.
+pub fn find(local: SocketAddr, remote: SocketAddr) -> Found {
+    let Some(length_and_answer) = ask(local, remote) else { return Found::Unasked };
+    let (length, answer) = length_and_answer;
+    answer.get(..length).map_or(Found::Unasked, |answer| read(answer, remote.ip().is_unspecified()))
+}
+
+fn ask(local: SocketAddr, remote: SocketAddr) -> Option<(usize, [u8; 1024])> {
     let kernel = socket_with(
         AddressFamily::NETLINK,
         SocketType::DGRAM,
@@ -37,7 +66,7 @@ pub fn inode_of(local: SocketAddr, remote: SocketAddr) -> Option<u64> {
     let mut answer = [0; 1024];
     // The kernel has answered before `send` returns.
     let (_, length) = recv(&kernel, &mut answer, RecvFlags::DONTWAIT).ok()?;
-    inode(answer.get(..length)?)
+    Some((length, answer))
 }
 
 fn request(local: SocketAddr, remote: SocketAddr) -> Option<Vec<u8>> {
@@ -63,11 +92,19 @@ fn request(local: SocketAddr, remote: SocketAddr) -> Option<Vec<u8>> {
 }
 
 /// A listener answers for a connection that is not there.
-fn inode(answer: &[u8]) -> Option<u64> {
-    let kind = u16::from_ne_bytes(answer.get(4..6)?.try_into().ok()?);
-    let inode = u32::from_ne_bytes(answer.get(INODE..ANSWER)?.try_into().ok()?);
-    let is_connected = kind == BY_FAMILY && answer.get(STATE) != Some(&TCP_LISTEN);
-    (is_connected && inode > 0).then_some(inode.into())
+fn read(answer: &[u8], wants_listener: bool) -> Found {
+    let number = |at: usize| Some(u32::from_ne_bytes(answer.get(at..at + 4)?.try_into().ok()?));
+    let kind = answer.get(4..6).map(|kind| u16::from_ne_bytes([kind[0], kind[1]]));
+    match (kind, answer.get(STATE), number(INODE), number(UID)) {
+        (Some(BY_FAMILY), Some(state), Some(inode), Some(uid)) => {
+            match (*state == TCP_LISTEN) == wants_listener {
+                true => Found::Socket(Socket { inode: inode.into(), uid }),
+                false => Found::Nothing,
+            }
+        }
+        (Some(NLMSG_ERROR), ..) if number(HEADER) == Some(NOT_FOUND) => Found::Nothing,
+        _ => Found::Unasked,
+    }
 }
 
 #[cfg(test)]
@@ -90,11 +127,16 @@ mod tests {
         let door = listener.local_addr().unwrap();
         let stream = TcpStream::connect(door).unwrap();
         let (accepted, from) = listener.accept().unwrap();
-        assert_eq!(inode_of(from, door), Some(inode_by_file(&stream).unwrap()));
-        assert_eq!(inode_of(door, from), Some(inode_by_file(&accepted).unwrap()));
+        let inode = |local, remote| match find(local, remote) {
+            Found::Socket(socket) => Some(socket.inode),
+            Found::Nothing => None,
+            Found::Unasked => panic!("this kernel does not answer"),
+        };
+        assert_eq!(inode(from, door), Some(inode_by_file(&stream).unwrap()));
+        assert_eq!(inode(door, from), Some(inode_by_file(&accepted).unwrap()));
         let nobody = "127.0.0.1:1".parse().unwrap();
-        assert_eq!((inode_of(nobody, door), inode_of(door, nobody)), (None, None));
+        assert_eq!((inode(nobody, door), inode(door, nobody)), (None, None));
         let other_family = "[::1]:1".parse().unwrap();
-        assert_eq!(inode_of(other_family, door), None);
+        assert_eq!(find(other_family, door), Found::Unasked);
     }
 }
