@@ -187,7 +187,8 @@ impl History {
         let Some(spans) = Spans::of(record).filter(|_| !record.info.loads.is_empty()) else {
             return Ok(History::default());
         };
-        if !path.is_file() {
+        // A link or a pipe in its place is refused when it is read.
+        if path.symlink_metadata().is_err() {
             let warning = format!("{} is missing: nothing is known of latency", file::HISTORY);
             return Ok(History { warnings: vec![warning], ..History::default() });
         }

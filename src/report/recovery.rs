@@ -190,7 +190,7 @@ impl Recovery {
     /// The end of the last bad bucket of a stretch whose last window begins with `last`.
     fn over(&self, last: usize) -> usize {
         let (mut over, mut good) = (last + 1, 0);
-        for bucket in over..self.buckets.len() {
+        for bucket in last + 1..self.buckets.len() {
             match self.is_bad(bucket) {
                 true => (over, good) = (bucket + 1, 0),
                 false => good += self.good(bucket),

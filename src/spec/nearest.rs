@@ -56,10 +56,12 @@ pub fn measure_advice(name: &str, can_be: impl Fn(&Known) -> bool) -> String {
 /// The measures that `name` may mean, the likeliest first.
 fn measures(name: &str, can_be: impl Fn(&Known) -> bool) -> Vec<&'static str> {
     let name = name.to_lowercase();
-    let slip =
-        |known: &&Known| strsim::damerau_levenshtein(&name, known.name) <= 1 + name.len() / 8;
-    if let Some(slip) = CATALOGUE.iter().find(slip) {
-        return vec![slip.name];
+    let slips =
+        CATALOGUE.iter().map(|known| (strsim::damerau_levenshtein(&name, known.name), known.name));
+    if let Some((slip, known)) = slips.min()
+        && slip <= 1 + name.len() / 8
+    {
+        return vec![known];
     }
     let words: Vec<&str> =
         name.split(['.', '_', '-', ' ']).filter(|word| !word.is_empty()).collect();

@@ -340,8 +340,8 @@ fn cache(out: &mut Lines, cache: &Cache, load: &Load) {
     }
     out.key("write", cache.write);
     out.key("warm", cache.warm);
-    // With `ttl` the layers' own times are the bound.
-    out.key_if("bound", (cache.invalidate != Invalidate::Ttl).then_some(Time(cache.bound)));
+    // With `ttl` the layers' own times are the bound, and a sweep may set that.
+    out.key_if("bound", (cache.bound != BOUND.0).then_some(Time(cache.bound)));
     out.key("absent", Percent::of(cache.absent));
     // A library has its own way, and these say nothing to it.
     if load.client.is_an_adapter() {

@@ -337,13 +337,16 @@ impl Drop for Programs {
     }
 }
 
+/// Processes with their groups.
+type InGroups = Arc<[(u32, u32)]>;
+
 /// All processes of the machine with their groups.
 #[derive(Default)]
-struct Groups(Mutex<Option<(Instant, Arc<[(u32, u32)]>)>>);
+struct Groups(Mutex<Option<(Instant, InGroups)>>);
 
 impl Groups {
     /// Those of a moment ago: looking takes milliseconds, and anybody can make many connections.
-    fn now(&self) -> Arc<[(u32, u32)]> {
+    fn now(&self) -> InGroups {
         let mut known = self.0.lock();
         if let Some((_, all)) = known.as_ref().filter(|(at, _)| at.elapsed() < GROUPS_KEPT) {
             return all.clone();

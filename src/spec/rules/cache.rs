@@ -20,7 +20,7 @@ const TTL: Time = Time::secs(60);
 const CAPACITY: Bytes = Bytes(8 << 20);
 const LATENCY: Times = Times(Time::millis(5), Time::millis(10));
 const QUEUE: u32 = 1_000;
-const BOUND: Time = Time::millis(100);
+pub const BOUND: Time = Time::millis(100);
 
 /// The groups of the layers that have one, the farthest first; without such a layer, that of the load.
 pub fn groups<'t>(

@@ -48,14 +48,12 @@ pub fn library(place: &Place, number: usize, seed: u64) -> (String, Outcome) {
 /// A drill on two regions, of which somebody kills a replicator under load.
 pub fn helper(place: &Place, number: usize, seed: u64) -> (String, Outcome) {
     let rule = ["lww", "crdt"][number % 2];
-    let text = format!(
-        "name: dead-helper\ntopology: active-active-2r\nloads:\n  near: {{ group: us, region: \
-         us-east, rate: 300/s, clients: 16, keys: 500 }}\ntimeline: []\nsettle: 4s\n\
-         expect: [sync.consistency == 100%, writes.lost == 0]\n"
-    );
+    let text = "name: dead-helper\ntopology: active-active-2r\nloads:\n  near: { group: us, region: \
+         us-east, rate: 300/s, clients: 16, keys: 500 }\ntimeline: []\nsettle: 4s\n\
+         expect: [sync.consistency == 100%, writes.lost == 0]\n";
     let rule_set = format!("sync.rule={rule}");
     let args = ["--seed", &seed.to_string(), "--set", &rule_set, "--backend", "process"];
-    let mut playing = place.watch(place.run_of(&written(place, &text), &args));
+    let mut playing = place.watch(place.run_of(&written(place, text), &args));
     playing.wait_for_phase(Phase::Steps);
     std::thread::sleep(Duration::from_millis(500 + 300 * (number as u64 % 5)));
     let found = until(Duration::from_secs(5), || !replicators_of(playing.pid()).is_empty());

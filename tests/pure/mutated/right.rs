@@ -85,7 +85,7 @@ pub fn compare_and_set(random: &mut Random) -> Vec<Op> {
         0 => (Action::Register(RegisterOp::Read(*held)), Outcome::Ok),
         1 => write(random, held, value),
         _ => {
-            let from = std::mem::replace(held, Some(value));
+            let from = held.replace(value);
             (Action::Register(RegisterOp::Cas { from, to: value }), Outcome::Ok)
         }
     })
