@@ -104,6 +104,9 @@ pub enum Chosen {
 }
 
 impl Cache {
+    /// The `bound` of a file that names none.
+    pub const BOUND: Duration = Duration::from_millis(100);
+
     /// How long after the acknowledgement of a write an old version may be served. A reader may have
     /// found it just before the write, and leaves its copy within its `timeout`.
     pub fn promised(&self, timeout: Duration) -> Duration {

@@ -5,7 +5,7 @@
 
 use std::fmt::Display;
 
-use super::cache::{Cache, Invalidate, Layer, Place};
+use super::cache::{Cache, Layer, Place};
 use super::expiry::Expiry;
 use super::lock::{Lock, LockBy, LockKind};
 use super::quantity::{Asked, Bandwidth, Bytes, PerSecond, Percent, Rates, Sizes, Time, Times};
@@ -341,7 +341,7 @@ fn cache(out: &mut Lines, cache: &Cache, load: &Load) {
     out.key("write", cache.write);
     out.key("warm", cache.warm);
     // With `ttl` the layers' own times are the bound, and a sweep may set that.
-    out.key_if("bound", (cache.bound != BOUND.0).then_some(Time(cache.bound)));
+    out.key_if("bound", (cache.bound != Cache::BOUND).then_some(Time(cache.bound)));
     out.key("absent", Percent::of(cache.absent));
     // A library has its own way, and these say nothing to it.
     if load.client.is_an_adapter() {

@@ -20,8 +20,6 @@ const TTL: Time = Time::secs(60);
 const CAPACITY: Bytes = Bytes(8 << 20);
 const LATENCY: Times = Times(Time::millis(5), Time::millis(10));
 const QUEUE: u32 = 1_000;
-pub const BOUND: Time = Time::millis(100);
-
 /// The groups of the layers that have one, the farthest first; without such a layer, that of the load.
 pub fn groups<'t>(
     map: &LoadMap,
@@ -111,7 +109,7 @@ pub fn check(
         pool,
         format,
         absent: map.absent.or(Percent(0.0)).0 / 100.0,
-        bound: map.bound.or(BOUND).0,
+        bound: map.bound.or(Time(Cache::BOUND)).0,
     })
 }
 
