@@ -47,6 +47,10 @@ fn folder(plan: &fixture::Plan) -> PathBuf {
     static CALLS: AtomicU32 = AtomicU32::new(0);
     let call = CALLS.fetch_add(1, Ordering::Relaxed);
     let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("report/{call}"));
+    // A run before this one may have left pipes there, which would be waited for.
+    if let Err(source) = std::fs::remove_dir_all(&dir) {
+        assert_eq!(source.kind(), std::io::ErrorKind::NotFound, "{source}");
+    }
     fixture::write(plan, &dir)
 }
 
