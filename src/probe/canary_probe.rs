@@ -10,7 +10,7 @@ use crate::load::client::{self, Front, Request};
 use crate::load::workload::Values;
 use crate::model::Nanos;
 use crate::model::event::{Canary, EventKind};
-use crate::model::op::{Access, Outcome};
+use crate::model::op::{Access, Cause, Outcome};
 use crate::sync::functions;
 
 pub(super) struct CanaryProbe {
@@ -19,6 +19,9 @@ pub(super) struct CanaryProbe {
     counter: Counter,
     writes: ActionProbes,
     reads: ActionProbes,
+    /// The last read was not answered. Until one is, writes go the way of the reads, behind them:
+    /// on a connection of their own they might overwrite what a server has lost before it is read.
+    reads_fail: bool,
 }
 
 /// Each with connections of its own. A server that pauses writes goes on with reads, but a read
@@ -47,7 +50,7 @@ pub(super) enum ProbeStart {
 impl CanaryProbe {
     pub(super) fn new(canary: Canary, clients: Clients) -> CanaryProbe {
         let (counter, writes, reads) = Default::default();
-        CanaryProbe { canary, clients, counter, writes, reads }
+        CanaryProbe { canary, clients, counter, writes, reads, reads_fail: false }
     }
 
     fn probes(&mut self, action: Access) -> &mut ActionProbes {
@@ -70,7 +73,7 @@ impl CanaryProbe {
         action: Access,
         values: &mut Values,
     ) -> (Rc<Front>, Request, ProbeStart) {
-        let CanaryProbe { canary, clients, counter, .. } = self;
+        let CanaryProbe { canary, clients, counter, reads_fail, .. } = self;
         let (client, asked, command, read): (_, _, _, client::Read) = match action {
             Access::Write => {
                 let ticket = counter.write();
@@ -79,7 +82,8 @@ impl CanaryProbe {
                     true => functions::write("set", &canary.key, value),
                     false => client::set(&canary.key, value),
                 };
-                (&clients.writes, ProbeStart::Write(ticket), command, client::done)
+                let client = if *reads_fail { &clients.reads } else { &clients.writes };
+                (client, ProbeStart::Write(ticket), command, client::done)
             }
             Access::Read => {
                 let command = client::of("GET", &canary.key);
@@ -117,6 +121,13 @@ impl CanaryProbe {
         result: ProbeResult,
         blind_time: &BlindTime,
     ) -> Vec<EventKind> {
+        match (action, result) {
+            (Access::Write, _) | (_, ProbeResult::Void) => {}
+            (Access::Read, ProbeResult::Good(_) | ProbeResult::Bad(Cause::DataLoss)) => {
+                self.reads_fail = false;
+            }
+            (Access::Read, ProbeResult::Bad(_)) => self.reads_fail = true,
+        }
         let probes = self.probes(action);
         let changes = probes.track.end(number, result);
         let told = changes.into_iter().map(|change| match change {
