@@ -31,7 +31,7 @@ fn settings_that_make_no_sense() {
     let place = Place::new();
     for (set, words) in [
         ("loads.app.rate=fast", "fast"),
-        ("loads.app.rte=10/s", "did you mean `rate`"),
+        ("loads.app.rte=10/s", "did you mean `loads.app.rate`"),
         ("settle", "has no `=`"),
         ("topology=cluster-3x9", "cluster-3x9"),
         ("expect.0=downtime.wite.max <= 1s", "downtime.write.max"),
