@@ -59,7 +59,9 @@ pub struct Targets {
     /// them.
     pub seeds: Vec<SocketAddr>,
     pub lookup: Lookup,
-    /// The nodes of the group, in the order in which the history counts them.
+    /// The nodes of the group, in the order in which the history counts them. Clients connect to
+    /// these and the seeds only. A drill names them all; where there are none, clients go wherever
+    /// servers send them.
     pub nodes: Vec<SocketAddr>,
     /// The addresses to connect from, by which a relay knows whose connections they are: one for
     /// each instance, or one for all; any, if there is none.

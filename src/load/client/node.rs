@@ -32,8 +32,9 @@ pub(crate) struct Shared {
     /// The source address; `None` for any.
     pub(crate) from: Option<IpAddr>,
     pub(crate) password: Option<Password>,
-    /// The drill's nodes and sentinels. No server can send a client anywhere else.
-    pub(crate) known: HashSet<SocketAddr>,
+    /// The drill's nodes and sentinels. No server can send a client anywhere else. `None` where the
+    /// nodes are not known.
+    pub(crate) known: Option<HashSet<SocketAddr>>,
     /// Told of changes of what was read on a connection (CLIENT TRACKING), and that no more are told;
     /// none if nobody wants to know.
     pub(crate) tracked: Option<Tell>,
@@ -224,7 +225,7 @@ impl Shared {
 /// A connection as a client's options have it.
 async fn open(address: SocketAddr, shared: &Shared) -> RedisResult<(Rc<Link>, Driver)> {
     let ClientOptions { connect: patience, room, .. } = shared.options;
-    if !shared.known.contains(&address) {
+    if shared.known.as_ref().is_some_and(|known| !known.contains(&address)) {
         return Err(peer::note(Foreign::NotOfDrill { at: address }).into());
     }
     let password = shared.password.as_ref();

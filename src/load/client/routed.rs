@@ -88,7 +88,8 @@ impl Routed {
         let shared = |tracked| {
             let (from, password) = (targets.from(instance), targets.password.clone());
             let (reconnects, trouble) = (Cell::new(0), tokio::sync::Notify::new());
-            let known = targets.nodes.iter().chain(&targets.seeds).copied().collect();
+            let known = (!targets.nodes.is_empty())
+                .then(|| targets.nodes.iter().chain(&targets.seeds).copied().collect());
             Rc::new(Shared { clock, options, from, password, tracked, reconnects, trouble, known })
         };
         let client = Rc::new(Routed {

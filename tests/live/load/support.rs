@@ -44,7 +44,7 @@ impl Rig {
         let targets = Targets {
             seeds: seeds.to_vec(),
             lookup,
-            nodes: seeds.to_vec(),
+            nodes: vec![],
             from: vec![],
             told_at: vec![],
             password: None,
