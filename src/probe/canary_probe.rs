@@ -53,6 +53,11 @@ impl CanaryProbe {
         CanaryProbe { canary, clients, counter, writes, reads, reads_fail: false }
     }
 
+    /// Whether the last read was not answered.
+    pub(super) fn reads_fail(&self) -> bool {
+        self.reads_fail
+    }
+
     fn probes(&mut self, action: Access) -> &mut ActionProbes {
         match action {
             Access::Write => &mut self.writes,

@@ -155,6 +155,13 @@ impl Rounds {
                 Access::Write => (Access::Read, self.due(start, tick)),
             };
             turns.iter().for_each(|canary| self.begin(*canary, asked, at));
+            if asked == Access::Read {
+                // Where reads fail, a write comes right behind its read, on the same connection.
+                let behind = |canary: &usize| self.canaries.borrow()[*canary].reads_fail();
+                let (behind, later): (Vec<_>, Vec<_>) = turns.into_iter().partition(behind);
+                behind.iter().for_each(|canary| self.begin(*canary, Access::Write, at));
+                turns = later;
+            }
             if now.since(accounted) >= ACCOUNT_EVERY {
                 accounted = now;
                 self.tell_account();
