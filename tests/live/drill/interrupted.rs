@@ -1,7 +1,6 @@
 //! Ctrl-C and SIGTERM, at every phase.
 
 use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -137,26 +136,20 @@ fn twice_while_the_servers_stop() {
     place.assert_nothing_left();
 }
 
-/// A drill that has come to its end, held up where its report is made: by a pipe in the
-/// place of its scenario, into which nobody writes.
-fn held_up(place: &Place) -> (Playing<'_>, PathBuf) {
+/// A drill that has come to its end and makes its report, when the first signal comes.
+fn at_its_report(place: &Place) -> Playing<'_> {
     let mut playing = place.start(BRIEF, &[]);
     playing.wait_for_phase(Phase::Steps);
-    let pipe = place.folder().join("scenario.yaml");
-    fs::remove_file(&pipe).unwrap();
-    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     playing.wait_for("its end", |what| matches!(what, EventKind::Ended { .. }));
     playing.signal(Signal::INT);
     playing.wait_for_words("again to end at once");
-    assert!(playing.has_ended().is_none());
-    (playing, pipe)
+    playing
 }
 
 #[test]
 fn while_the_report_is_made() {
     let place = Place::new();
-    let (playing, pipe) = held_up(&place);
-    fs::write(pipe, "name: brief").unwrap();
+    let playing = at_its_report(&place);
     let ran = playing.end();
     assert_eq!(ran.code, Some(130), "{}", ran.err);
     place.assert_nothing_left();
@@ -168,7 +161,7 @@ fn while_the_report_is_made() {
 #[test]
 fn a_second_signal_ends_at_once() {
     let place = Place::new();
-    let (playing, _) = held_up(&place);
+    let playing = at_its_report(&place);
     playing.signal(Signal::INT);
     let ran = playing.end();
     assert_eq!(ran.code, Some(130));
