@@ -19,7 +19,7 @@ pub(super) struct CanaryProbe {
     counter: Counter,
     writes: ActionProbes,
     reads: ActionProbes,
-    /// The last read was not answered. Until one is, writes go the way of the reads, behind them:
+    /// A read was not answered. From then on writes go the way of the reads, behind them:
     /// on a connection of their own they might overwrite what a server has lost before it is read.
     reads_fail: bool,
 }
@@ -53,7 +53,7 @@ impl CanaryProbe {
         CanaryProbe { canary, clients, counter, writes, reads, reads_fail: false }
     }
 
-    /// Whether the last read was not answered.
+    /// Whether a read was not answered so far.
     pub(super) fn reads_fail(&self) -> bool {
         self.reads_fail
     }
@@ -126,13 +126,9 @@ impl CanaryProbe {
         result: ProbeResult,
         blind_time: &BlindTime,
     ) -> Vec<EventKind> {
-        match (action, result) {
-            (Access::Write, _) | (_, ProbeResult::Void) => {}
-            (Access::Read, ProbeResult::Good(_) | ProbeResult::Bad(Cause::DataLoss)) => {
-                self.reads_fail = false;
-            }
-            (Access::Read, ProbeResult::Bad(_)) => self.reads_fail = true,
-        }
+        let is_answer = matches!(result, ProbeResult::Good(_) | ProbeResult::Bad(Cause::DataLoss));
+        let is_failed = !is_answer && !matches!(result, ProbeResult::Void);
+        self.reads_fail |= action == Access::Read && is_failed;
         let probes = self.probes(action);
         let changes = probes.track.end(number, result);
         let told = changes.into_iter().map(|change| match change {
